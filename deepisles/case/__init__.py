@@ -1,0 +1,1 @@
+"""What came in: finding a case's files, checking and reading them."""

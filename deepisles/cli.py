@@ -1,0 +1,205 @@
+"""The command line. Heavy imports wait inside the commands, so that `deepisles --help` is quick."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepisles import __version__
+from deepisles.errors import DeepIslesError
+from deepisles.options import (
+    ConsensusRule,
+    Profile,
+    Registration,
+    SegmentOptions,
+    parse_members,
+    parse_vote_weights,
+)
+
+app = typer.Typer(
+    name="deepisles",
+    help="Segment acute ischemic stroke on MRI. For research use; not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+weights_app = typer.Typer(help="Weights: import the published ones, verify, describe.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+
+UNEXPECTED_EXIT_CODE = 1
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deepisles {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def segment(
+    output: Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False)],
+    dwi: Annotated[
+        Path | None, typer.Option(help="Diffusion-weighted image, b about 1000 (.nii, .nii.gz, .mha).")
+    ] = None,
+    adc: Annotated[Path | None, typer.Option(help="Apparent diffusion coefficient map.")] = None,
+    flair: Annotated[Path | None, typer.Option(help="FLAIR; without it SWAN cannot run.")] = None,
+    input_folder: Annotated[
+        Path | None, typer.Option("--input", help="Instead of the three: a folder with dwi.*, adc.* and flair.*.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
+    members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
+    profile: Annotated[Profile, typer.Option(help="exact: the original's masks.")] = "exact",
+    registration: Annotated[Registration, typer.Option(help="none: FLAIR already lies on the DWI's grid.")] = "auto",
+    consensus: Annotated[
+        ConsensusRule, typer.Option(help="original: 2 of 3, else SEALS alone; mean: mean probability above one half.")
+    ] = "original",
+    vote_weights: Annotated[str, typer.Option(help="Weight per member, for example seals=2,swan=1.")] = "",
+    allow_degraded: Annotated[bool, typer.Option(help="Let the others vote when a member fails.")] = False,
+    save_members: Annotated[bool, typer.Option(help="Write each member's mask and probability.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Segment one case."""
+    with plain_errors(debug):
+        from deepisles.case.files import CaseFiles
+        from deepisles.errors import InputRefused
+
+        options = SegmentOptions(
+            weights=weights,
+            members=None if members is None else parse_members(members),
+            device=device,
+            profile=profile,
+            registration=registration,
+            consensus=consensus,
+            vote_weights=parse_vote_weights(vote_weights),
+            allow_degraded=allow_degraded,
+            save_members=save_members,
+            debug=debug,
+        )
+        if input_folder is not None:
+            from deepisles.case.layouts import find_plain_case
+
+            if dwi or adc or flair:
+                raise InputRefused("Give either --input or --dwi, --adc and --flair, not both.")
+            files = find_plain_case(input_folder)
+        elif dwi is None or adc is None:
+            raise InputRefused("DWI and ADC are needed: give --dwi and --adc, or --input with a folder.")
+        else:
+            files = CaseFiles(dwi, adc, flair)
+        _segment_files(files, output, options)
+
+
+def _segment_files(files: CaseFiles, output: Path, options: SegmentOptions) -> None:  # noqa: F821
+    from deepisles.ensemble import Ensemble
+    from deepisles.terminal import TerminalProgress
+
+    ensemble = Ensemble.load(options.weights, options.device, options.members)
+    with TerminalProgress() as progress:
+        result = ensemble.segment(
+            files.dwi,
+            files.adc,
+            files.flair,
+            registration=options.registration,
+            consensus=options.consensus,
+            vote_weights=options.vote_weights,
+            allow_degraded=options.allow_degraded,
+            progress=progress,
+        )
+    result.save(output, options.save_members)
+    report = result.report
+    typer.echo(f"{report.verdict}: {report.lesion_volume_ml:.2f} ml in {report.lesion_count} lesion(s)")
+    for warning in (*report.warnings, *filter(None, [report.degraded_reason])):
+        typer.echo(f"note: {warning}")
+    typer.echo(f"mask:   {output / 'lesion_mask.nii.gz'}")
+    typer.echo(f"report: {output / 'report.html'}")
+
+
+@weights_app.command("import")
+def import_weights(
+    source: Annotated[Path, typer.Argument(help="Published tree: a folder with SEALS/, NVAUTO/, FACTORIZER/.")],
+    destination: Annotated[Path, typer.Argument(help="Folder for the bundle.")],
+    name: Annotated[str, typer.Option(help="Name of the bundle.")] = "published",
+    debug: Debug = False,
+) -> None:
+    """Turn the published checkpoints into a bundle."""
+    with plain_errors(debug):
+        from deepisles.weights.import_published import import_published
+
+        import_published(source, destination, name)
+        typer.echo(f"bundle: {destination}")
+
+
+@weights_app.command("verify")
+def verify_weights(
+    bundle: Annotated[Path | None, typer.Argument(help="Bundle; default the one that segment would take.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Check every file of a bundle against its digest."""
+    with plain_errors(debug):
+        from deepisles.weights.locate import open_weights
+
+        opened = open_weights(bundle)
+        opened.verify()
+        typer.echo(f"{opened.manifest.name}: every file is what bundle.json says ({opened.digest})")
+
+
+@weights_app.command("info")
+def describe_weights(
+    bundle: Annotated[Path | None, typer.Argument(help="Bundle; default the one that segment would take.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Describe a bundle: members, networks, sizes, digests."""
+    with plain_errors(debug):
+        from deepisles.weights.locate import open_weights
+
+        typer.echo(open_weights(bundle).describe())
+
+
+@contextmanager
+def plain_errors(debug: bool) -> Iterator[None]:
+    """End with one sentence on stderr and the error's exit code; with `debug`, also with its traceback."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        yield
+    except DeepIslesError as error:
+        _fail(error, str(error), error.exit_code, debug)
+    except (OSError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+        _fail(
+            error,
+            f"Unexpected error ({type(error).__name__}): run again with --debug and report what it shows.",
+            UNEXPECTED_EXIT_CODE,
+            debug,
+        )
+
+
+def _fail(error: Exception, sentence: str, exit_code: int, debug: bool) -> None:
+    if debug:
+        logging.getLogger("deepisles").error("the case ended here", exc_info=error)
+    typer.echo(f"deepisles: {sentence}", err=True)
+    raise typer.Exit(exit_code) from error

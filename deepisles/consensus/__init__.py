@@ -1,0 +1,1 @@
+"""From the members' answers to one mask: voting rules and agreement."""

@@ -1,0 +1,250 @@
+"""The whole way of a case: read, prepare, three members, vote, findings, report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from deepisles.case.case import Case
+from deepisles.case.files import CaseFiles
+from deepisles.case.reading import read_case
+from deepisles.case.volume import Volume
+from deepisles.consensus.voting import ENSEMBLE, Consensus, Rule, decide
+from deepisles.device import choose_device, describe_device
+from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
+from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
+from deepisles.members.member import Member, MemberName, MemberRun, Prediction
+from deepisles.preparation.prepare import prepare_diffusion
+from deepisles.preparation.prepared import PreparedCase
+from deepisles.preparation.registration import FlairRegistration, take_registered
+from deepisles.progress import NoProgress, Progress, StageClock
+from deepisles.reports.build import CaseRecord, build_report
+from deepisles.reports.report import WeightsReport
+from deepisles.reports.result import EnsembleResult
+from deepisles.weights.bundle import Bundle
+from deepisles.weights.locate import open_weights
+from deepisles.weights.members import load_member
+
+__all__ = ["Ensemble", "EnsembleResult", "Registration"]
+
+logger = logging.getLogger(__name__)
+
+Registration = Literal["auto", "elastix", "none"]
+
+
+class Ensemble:
+    """The members, loaded once, ready for any number of cases.
+
+    Examples
+    --------
+    >>> ensemble = Ensemble.load("models/tiny", device="cpu")            # doctest: +SKIP
+    >>> result = ensemble.segment(dwi="dwi.nii.gz", adc="adc.nii.gz")    # doctest: +SKIP
+    >>> result.volume_ml, len(result.lesions)                            # doctest: +SKIP
+    """
+
+    def __init__(
+        self, members: Sequence[Member], bundle: Bundle, device: torch.device, absent: Sequence[MemberName]
+    ) -> None:
+        self.members = list(members)
+        self.bundle = bundle
+        self.device = device
+        self.absent = tuple(absent)
+
+    @classmethod
+    def load(
+        cls, weights: str | Path | None = None, device: str = "auto", members: Sequence[str] | None = None
+    ) -> Ensemble:
+        """Load the networks onto a device.
+
+        Parameters
+        ----------
+        weights : path, optional
+            A bundle, or the published tree; by default the first of the places that the README lists.
+        device : str
+            "auto", "cpu" or "cuda:0".
+        members : sequence of str, optional
+            Which of seals, nvauto, swan; by default all that the bundle has.
+
+        Raises
+        ------
+        InputRefused
+            If a member's name is unknown.
+        WeightsError
+            If weights are missing or damaged, or lack an asked-for member.
+        DeviceError
+            If the device is absent.
+        """
+        for name in members or ():
+            if name not in ENSEMBLE:
+                raise InputRefused(f"There is no member called {name!r}: choose from {', '.join(ENSEMBLE)}.")
+        if members is not None and not members:
+            raise InputRefused(f"No member is asked for: choose from {', '.join(ENSEMBLE)}.")
+        place = choose_device(device)
+        bundle = open_weights(Path(weights) if weights is not None else None)
+        chosen = [name for name in ENSEMBLE if name in (members or bundle.member_names)]
+        absent = [name for name in ENSEMBLE if members is None and name not in chosen]
+        return cls([load_member(bundle, name, place) for name in chosen], bundle, place, absent)
+
+    def segment(
+        self,
+        dwi: str | Path,
+        adc: str | Path,
+        flair: str | Path | None = None,
+        *,
+        registration: Registration = "auto",
+        consensus: Rule | str = Rule.ORIGINAL,
+        vote_weights: Mapping[str, float] | None = None,
+        allow_degraded: bool = False,
+        progress: Progress | None = None,
+    ) -> EnsembleResult:
+        """Segment one case.
+
+        Parameters
+        ----------
+        dwi, adc, flair : path
+            Image files; FLAIR may be left out, then SWAN cannot run and the consensus rule says what happens.
+        registration : str
+            "auto" and "elastix" register FLAIR to DWI; "none" takes it as already lying on the DWI's grid.
+        consensus : Rule or str
+            How the members' answers become one mask.
+        vote_weights : mapping, optional
+            Weight per member, 1 where absent.
+        allow_degraded : bool
+            Let the rest vote when a member fails, and say so in the report.
+        progress : Progress, optional
+            Who watches.
+
+        Raises
+        ------
+        InputRefused, GeometryError
+            If the images cannot be processed.
+        MemberFailed
+            If a member fails, unless `allow_degraded`; if all fail, always.
+        """
+        clock = StageClock(progress or NoProgress())
+        with clock.stage("read"):
+            files = CaseFiles(Path(dwi), Path(adc), Path(flair) if flair is not None and self._needs_flair() else None)
+            case = read_case(files)
+        with clock.stage("prepare"):
+            images, warnings = prepare_diffusion(case)
+        images, runs = self._run_members(case, images, registration, allow_degraded, clock)
+        with clock.stage("consensus"):
+            predictions: dict[str, Prediction] = {
+                run.name: run.prediction for run in runs if run.prediction is not None
+            }
+            agreed = decide(predictions, Rule(consensus), vote_weights)
+        with clock.stage("findings"):
+            lesions = describe_lesions(agreed, predictions, images)
+            volume_ml = measure_volume_ml(agreed.mask, images.grid)
+        record = CaseRecord(
+            case=case,
+            images=images,
+            warnings=(*case.warnings, *warnings),
+            runs=(*runs, *(MemberRun(name, "not-run", "the weights bundle has none for it") for name in self.absent)),
+            consensus=agreed,
+            lesions=lesions,
+            volume_ml=volume_ml,
+            registration=registration,
+            weights=WeightsReport(bundle=self.bundle.manifest.name, digest=self.bundle.digest),
+            device=describe_device(self.device),
+            seconds=clock.seconds,
+        )
+        return EnsembleResult(
+            mask=Volume(agreed.mask, images.grid),
+            probability=Volume(agreed.probability, images.grid),
+            agreement=Volume(agreed.agreement, images.grid),
+            lesions=lesions,
+            volume_ml=volume_ml,
+            predictions=predictions,
+            images=images,
+            report=build_report(record),
+        )
+
+    def _needs_flair(self) -> bool:
+        return any(member.needs_flair for member in self.members)
+
+    def _run_members(
+        self, case: Case, images: PreparedCase, registration: Registration, allow_degraded: bool, clock: StageClock
+    ) -> tuple[PreparedCase, list[MemberRun]]:
+        """Run every member that can; FLAIR is registered beside those that do not need it."""
+        first = [member for member in self.members if not member.needs_flair]
+        then = [member for member in self.members if member.needs_flair]
+        if case.flair is None and not first:
+            raise InputRefused("SWAN needs a FLAIR image: give --flair, or choose another member.")
+        runs: list[MemberRun] = []
+        with ExitStack() as stack:
+            registering: FlairRegistration | None = None
+            if case.flair is not None and then:
+                if registration == "none":
+                    images = replace(images, flair=take_registered(images.grid, case.flair))
+                else:
+                    registering = stack.enter_context(FlairRegistration(case.dwi, case.flair))
+            runs += [run_member(member, images, allow_degraded, clock) for member in first]
+            if registering is not None:
+                try:
+                    with clock.stage("wait for registration"):
+                        images = replace(images, flair=registering.result())
+                    clock.note("register", registering.seconds)
+                except MemberFailed as error:
+                    if not allow_degraded:
+                        raise
+                    runs += [MemberRun(member.name, "failed", str(error)) for member in then]
+                    then = []
+        for member in then:
+            if images.flair is None:
+                runs.append(MemberRun(member.name, "not-run", "no FLAIR image was given"))
+            else:
+                runs.append(run_member(member, images, allow_degraded, clock))
+        if not any(run.prediction for run in runs):
+            raise MemberFailed("Every member failed: " + " ".join(run.reason or "" for run in runs))
+        return images, runs
+
+
+def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock: StageClock) -> MemberRun:
+    """Run one member; its failure is raised, or recorded where that is allowed.
+
+    Raises
+    ------
+    MemberFailed
+        If the member fails and `allow_degraded` is not set.
+    """
+    try:
+        with clock.stage(member.name):
+            prediction = member.segment(images, lambda done, total: clock.progress.advance(member.name, done, total))
+    except (DeepIslesError, RuntimeError, MemoryError, ValueError, ArithmeticError) as error:
+        logger.debug("%s failed", member.name, exc_info=True)
+        first_line = (str(error).splitlines() or ["no message"])[0]
+        reason = f"{member.name.upper()} failed ({type(error).__name__}: {first_line})."
+        if not allow_degraded:
+            raise MemberFailed(
+                f"{reason} Run again with --debug, or with --allow-degraded to let the others vote."
+            ) from error
+        return MemberRun(member.name, "failed", reason)
+    return MemberRun(
+        member.name,
+        "ran",
+        prediction=prediction,
+        seconds=clock.seconds[member.name],
+        weights_digest=member.weights_digest,
+        networks=len(member.networks),
+    )
+
+
+def describe_lesions(
+    agreed: Consensus, predictions: Mapping[str, Prediction], images: PreparedCase
+) -> tuple[Lesion, ...]:
+    """List the lesions of the agreed mask with what members and images say of them."""
+    return list_lesions(
+        agreed.mask,
+        images.grid,
+        agreed.probability,
+        {name: prediction.mask for name, prediction in predictions.items()},
+        images.dwi.array,
+        images.adc.array,
+    )

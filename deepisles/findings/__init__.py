@@ -1,0 +1,1 @@
+"""What a lesion mask means: lesions, volumes, numbers per lesion."""

@@ -1,0 +1,1 @@
+"""The three published algorithms, each behind one small protocol."""

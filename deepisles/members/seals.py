@@ -1,0 +1,133 @@
+"""SEALS: nnU-Nets on DWI and ADC at 1 mm, run as nnU-Net v1 ran them.
+
+The steps that decide the mask are those of nnU-Net 1.7 and of DeepISLES' launcher around it.
+Where nnU-Net v2 has the same rule, v2's function is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
+from torch import Tensor, nn
+
+from deepisles.members.cpu_layout import place_network
+from deepisles.members.interpolation import interpolate_linearly
+from deepisles.members.member import MemberName, Prediction, ReportProgress
+from deepisles.members.mirroring import average_mirrored
+from deepisles.members.nnunet_preprocessing import NetworkInput, make_network_input, undo_network_input
+from deepisles.members.settings import SealsSettings
+from deepisles.members.windows import Start, blend_windows, pad_to_window
+from deepisles.preparation.prepared import PreparedCase
+
+BACKGROUND, LESION = 0, 1
+"""Channels of the networks' answer."""
+
+
+class Seals:
+    """The SEALS member, its networks kept on one device.
+
+    Parameters
+    ----------
+    networks : sequence of torch.nn.Module
+        One network per fold: (1, 2, z, y, x) to logits (1, 2, z, y, x); channels DWI, ADC.
+    settings : SealsSettings
+        What nnU-Net's plans say.
+    device : torch.device
+        Where the networks run.
+    weights_digest : str
+        What the report says the weights were.
+    """
+
+    name: MemberName = "seals"
+    needs_flair = False
+
+    def __init__(
+        self, networks: Sequence[nn.Module], settings: SealsSettings, device: torch.device, weights_digest: str
+    ) -> None:
+        self.networks = [place_network(network, device) for network in networks]
+        self.settings = settings
+        self.device = device
+        self.weights_digest = weights_digest
+
+    @torch.inference_mode()
+    def segment(self, images: PreparedCase, report_progress: ReportProgress) -> Prediction:
+        """Segment one case.
+
+        Parameters
+        ----------
+        images : PreparedCase
+            Its 1 mm DWI and ADC are used.
+        report_progress : callable
+            Told (windows done, windows in all), over all folds.
+
+        Returns
+        -------
+        Prediction
+            On the DWI grid (z, y, x). A voxel is lesion where the mean lesion probability is above that of background:
+            a tie is background, as in the original.
+        """
+        isotropic = images.isotropic
+        prepared = make_network_input(isotropic.dwi.array, isotropic.adc.array, self.settings)
+        cropped = self._predict(prepared, report_progress)
+        whole = torch.zeros((2, *isotropic.dwi.grid.shape), dtype=torch.float32, device=self.device)
+        whole[BACKGROUND] = 1.0
+        whole[:, *prepared.box] = undo_network_input(cropped, prepared, self.settings)
+        native = sample_native(whole, images.grid.shape, images.grid.spacing_mm[::-1])
+        mask = native[LESION] > native[BACKGROUND]
+        return Prediction(native[LESION].cpu().numpy(), mask.to(torch.uint8).cpu().numpy())
+
+    def _predict(self, prepared: NetworkInput, report_progress: ReportProgress) -> Tensor:
+        """Average the folds' softmax, (2, z, y, x) over the cropped box in the networks' axis order."""
+        image = torch.from_numpy(prepared.array)[None].to(self.device)
+        patch = self.settings.patch_size
+        padding = pad_to_window(image.shape[2:], patch)
+        image = padding.apply(image)
+        starts = list_starts(tuple(image.shape[2:]), patch, self.settings.step)
+        weight = None
+        if len(starts) > 1:
+            weight = compute_gaussian(patch, value_scaling_factor=1, dtype=torch.float32, device=self.device)
+        windows_done = 0
+
+        def count_window() -> None:
+            nonlocal windows_done
+            windows_done += 1
+            report_progress(windows_done, len(starts) * len(self.networks))
+
+        total: Tensor | None = None
+        for network in self.networks:
+            softmax = blend_windows(self._predictor(network), image, patch, starts, weight, count_window)
+            # each fold's softmax is kept in 16 bits before folds are averaged (nnU-Net v1 writes it so)
+            stored = padding.remove(softmax)[0].half().float()
+            total = stored if total is None else total.add_(stored)
+        if total is None:
+            raise ValueError("SEALS has no networks")
+        return total.div_(len(self.networks))
+
+    def _predictor(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
+        def softmax(window: Tensor) -> Tensor:
+            # the original runs under fp16 autocast on CUDA, and in fp32 without
+            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
+                logits: Tensor = network(window)
+            return logits.float().softmax(dim=1)
+
+        return lambda window: average_mirrored(softmax, window, self.settings.mirror_axes)
+
+
+def list_starts(size: tuple[int, ...], patch: tuple[int, int, int], step: float) -> list[Start]:
+    """Window starts by nnU-Net's rule (v1 and v2 agree), first axis outermost; `size` is at least `patch`."""
+    a, b, c = compute_steps_for_sliding_window(size, patch, step)
+    return list(product(a, b, c))
+
+
+def sample_native(isotropic: Tensor, shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> Tensor:
+    """Sample 1 mm probabilities (channels, z, y, x) at the native voxels: index times spacing, 0 outside.
+
+    The original gives its 1 mm volume an identity direction for this step, so positions are exact; for 2 mm it takes
+    every second voxel. ITK counts a position as inside up to half a voxel beyond the last centre.
+    """
+    positions = [np.arange(n, dtype=np.float64) * spacing for n, spacing in zip(shape, spacing_mm, strict=True)]
+    return interpolate_linearly(isotropic, positions, outside=0.0)

@@ -1,0 +1,57 @@
+"""How each member prepares, windows and blends: the numbers that come with its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SealsSettings:
+    """SEALS (nnU-Net v1 plans); axes are (z, y, x) before `transpose`, except `patch_size`, which comes after it.
+
+    Parameters
+    ----------
+    patch_size : 3-tuple of int
+        Sliding-window size.
+    spacing_mm : 3-tuple of float
+        Spacing that the networks were trained at.
+    transpose : 3-tuple of int
+        Axis order that the networks see (nnU-Net's `transpose_forward`).
+    mask_normalisation : tuple of bool
+        Per channel (DWI, ADC): normalise over the non-zero mask only (nnU-Net's `use_mask_for_norm`).
+    mirror_axes : tuple of int
+        Axes that test-time mirroring flips, all combinations.
+    step : float
+        Window step as a share of the patch.
+    """
+
+    patch_size: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    transpose: tuple[int, int, int]
+    mask_normalisation: tuple[bool, ...]
+    mirror_axes: tuple[int, ...] = (0, 1, 2)
+    step: float = 0.5
+
+
+@dataclass(frozen=True)
+class NvautoSettings:
+    """NVAUTO; axes (x, y, z), the order of the original's arrays.
+
+    Defaults are the original's (DeepISLES, src/NVAUTO/process.py).
+    """
+
+    window: tuple[int, int, int] = (192, 192, 128)
+    overlap: float = 0.625
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class SwanSettings:
+    """SWAN; axes (x, y, z), the order of the original's arrays.
+
+    Defaults are the original's (DeepISLES, src/FACTORIZER).
+    """
+
+    window: tuple[int, int, int] = (64, 64, 64)
+    overlap: float = 0.5
+    spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0)

@@ -1,0 +1,158 @@
+"""SWAN: ten networks (ResU-Net and Swin Factorizer, five folds each) on DWI, ADC and FLAIR (DeepISLES, src/FACTORIZER).
+
+Arrays and tensors inside this module are (x, y, z), the axis order of the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from deepisles.case.volume import Volume
+from deepisles.errors import MemberFailed
+from deepisles.members.member import MemberName, Prediction, ReportProgress
+from deepisles.members.settings import SwanSettings
+from deepisles.members.windows import blend_windows, list_dense_starts, pad_to_window
+from deepisles.preparation.prepared import PreparedCase
+
+
+class Swan:
+    """SWAN with its networks loaded.
+
+    Dropout is off, while the original leaves it on; the mean of the logits is the same rule (see docs/fidelity.md).
+
+    Parameters
+    ----------
+    networks : sequence of nn.Module
+        Each maps a window (1, 3, x, y, z) to its logit (1, 1, x, y, z).
+    settings : SwanSettings
+        Windows and spacing.
+    device : torch.device
+        Where the networks run.
+    weights_digest : str
+        Identifies the weights in the report.
+    """
+
+    name: MemberName = "swan"
+    needs_flair = True
+
+    def __init__(
+        self, networks: Sequence[nn.Module], settings: SwanSettings, device: torch.device, weights_digest: str
+    ) -> None:
+        self.networks = [network.eval().to(device) for network in networks]
+        self.settings = settings
+        self.device = device
+        self.weights_digest = weights_digest
+
+    @torch.inference_mode()
+    def segment(self, images: PreparedCase, report_progress: ReportProgress) -> Prediction:
+        """Segment one prepared case; axes (z, y, x) in and out.
+
+        Raises
+        ------
+        ValueError
+            If the case has no FLAIR.
+        MemberFailed
+            If the networks' answer is not a number somewhere.
+        """
+        if images.flair is None:
+            raise ValueError("SWAN needs FLAIR, and this case has none")
+        channels = normalise(stack_channels(images.dwi, images.adc, images.flair))
+        spacing_mm = images.grid.spacing_mm
+        image = torch.from_numpy(channels)[None].to(self.device)
+        logit = self._predict(resample_to(image, spacing_mm, self.settings.spacing_mm), report_progress)
+        logit = resample_back(logit, image.shape[2:])[0, 0]
+        if not torch.isfinite(logit).all():
+            raise MemberFailed("SWAN's networks gave values that are not numbers; check its weights and the images.")
+        return Prediction(
+            probability=_to_zyx(torch.sigmoid(logit)),
+            # the original keeps ties: a logit of exactly zero is lesion
+            mask=_to_zyx((logit >= 0).to(torch.uint8)),
+        )
+
+    def _predict(self, image: Tensor, report_progress: ReportProgress) -> Tensor:
+        """Map (1, 3, x, y, z) to the blended mean logit (1, 1, x, y, z) of all networks."""
+        window = self.settings.window
+        padding = pad_to_window(image.shape[2:], window)
+        padded = padding.apply(image)
+        starts = list_dense_starts(padded.shape[2:], window, self.settings.overlap)
+        total = len(starts) * len(self.networks)
+        done = 0
+
+        def mean_logit(part: Tensor) -> Tensor:
+            nonlocal done
+            logit = part.new_zeros((1, 1, *part.shape[2:]))
+            for network in self.networks:
+                logit += network(part)
+                done += 1
+                report_progress(done, total)
+            return logit / len(self.networks)
+
+        return padding.remove(blend_windows(mean_logit, padded, window, starts))
+
+
+def stack_channels(*volumes: Volume) -> NDArray[np.float32]:
+    """Stack volumes (z, y, x) as float32 channels (channel, x, y, z)."""
+    return np.ascontiguousarray(np.stack([volume.array.astype(np.float32) for volume in volumes]).transpose(0, 3, 2, 1))
+
+
+def normalise(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring the non-zero voxels of every channel to zero mean and unit deviation; zeros stay zero.
+
+    MONAI 0.9's ``NormalizeIntensity(nonzero=True, channel_wise=True)`` on numpy arrays: float32 throughout.
+
+    Parameters
+    ----------
+    channels : numpy.ndarray
+        (channel, x, y, z).
+
+    Returns
+    -------
+    numpy.ndarray
+        New array of the same shape.
+    """
+    normalised = channels.copy()
+    for channel in normalised:
+        inside = channel != 0
+        values = channel[inside]
+        if values.size:
+            deviation = values.std()
+            channel[inside] = (values - values.mean()) / (deviation if deviation else np.float32(1))
+    return normalised
+
+
+def find_resampled_size(
+    size: Sequence[int], spacing_mm: Sequence[float], target_mm: Sequence[float]
+) -> tuple[int, int, int]:
+    """Find how many voxels of `target_mm` an image has along (x, y, z); its own size where the spacings agree.
+
+    The original rounds half to even, in float32, and takes spacings as equal within numpy's `allclose`.
+    """
+    spacing, target = np.asarray(spacing_mm, dtype=np.float32), np.asarray(target_mm, dtype=np.float32)
+    if np.allclose(spacing, target):
+        return int(size[0]), int(size[1]), int(size[2])
+    x, y, z = np.maximum(np.round(np.asarray(size, dtype=np.float32) * spacing / target), 1).astype(int)
+    return int(x), int(y), int(z)
+
+
+def resample_to(image: Tensor, spacing_mm: Sequence[float], target_mm: Sequence[float]) -> Tensor:
+    """Bring (1, channels, x, y, z) to the target spacing, trilinearly and without antialiasing."""
+    return resample_back(image, find_resampled_size(image.shape[2:], spacing_mm, target_mm))
+
+
+def resample_back(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Bring (1, channels, x, y, z) to a size, trilinearly; voxel centres by the ratio of the sizes."""
+    if tuple(image.shape[2:]) == tuple(size):
+        return image
+    return functional.interpolate(image, size=tuple(size), mode="trilinear", align_corners=False)
+
+
+def _to_zyx(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.permute(2, 1, 0).contiguous().cpu().numpy()
+    return array

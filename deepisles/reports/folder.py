@@ -1,0 +1,57 @@
+"""The output folder of a case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from deepisles.case.volume import Volume
+from deepisles.errors import OutputError
+from deepisles.preparation.prepared import PreparedCase
+from deepisles.reports.html import render_html
+from deepisles.reports.images import write_bytes, write_volume
+from deepisles.reports.overview import draw_overview
+from deepisles.reports.report import Report
+
+REPORT_NAME = "report.json"
+"""Written last: a folder that has it is complete."""
+
+
+def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report) -> None:
+    """Write a case's maps, picture, page and report.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent. A report.json of an earlier case is removed first, so that the folder never looks complete
+        while it is not.
+    maps : mapping
+        Volumes by name without suffix; "lesion_mask" is the mask that the picture outlines.
+    images : PreparedCase
+        What the picture shows.
+    report : Report
+        The time that writing took is added to it.
+
+    Raises
+    ------
+    OutputError
+        If something cannot be written.
+    """
+    started = time.perf_counter()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / REPORT_NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
+    for name, volume in maps.items():
+        write_volume(folder / f"{name}.nii.gz", volume.array, volume.grid)
+    rows = {"DWI": images.dwi.array, "ADC": images.adc.array}
+    if images.flair is not None:
+        rows["FLAIR"] = images.flair.array
+    overview = draw_overview(rows, maps["lesion_mask"].array, images.grid)
+    write_bytes(folder / "overview.png", overview)
+    write_bytes(folder / "report.html", render_html(report, overview).encode())
+    timing = {**report.timing_seconds, "write": round(time.perf_counter() - started, 3)}
+    complete = report.model_copy(update={"timing_seconds": timing})
+    write_bytes(folder / REPORT_NAME, (complete.model_dump_json(indent=2) + "\n").encode())

@@ -1,0 +1,126 @@
+"""report.json: everything that is said about a case, as one versioned document.
+
+`resources/schemas/report.schema.json` is written from these classes by `tools/write_schema.py`;
+a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from deepisles.consensus.voting import Applied
+from deepisles.findings.adc_unit import AdcUnitLabel
+from deepisles.members.member import MemberName
+
+SCHEMA_VERSION: Final = "1.0"
+CONNECTIVITY: Final = 26
+"""Voxels that share a face, an edge or a corner are one lesion (ISLES'22 evaluation: full 3 x 3 x 3 connectivity)."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BoundingBox(_Model):
+    """Voxel indices (x, y, z) of a lesion's first voxels and one past its last."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+
+class LesionReport(_Model):
+    """One lesion; labels run from 1, largest first."""
+
+    label: int = Field(ge=1)
+    volume_ml: float = Field(ge=0)
+    centroid_mm: tuple[float, float, float] = Field(description="LPS millimetres (x, y, z)")
+    bounding_box: BoundingBox
+    slices: tuple[int, ...] = Field(description="indices along z of the slices that the lesion touches")
+    mean_probability: float = Field(ge=0, le=1)
+    votes: dict[str, float] = Field(description="per member: share of the lesion's voxels that it calls lesion, 0 to 1")
+    mean_dwi: float = Field(description="in the DWI's own units")
+    mean_adc: float = Field(description="in the ADC file's own units")
+    mean_adc_1e6_mm2_s: float = Field(description="in 1e-6 mm2/s, the unit of the file being inferred from its values")
+
+
+class MemberReport(_Model):
+    """What became of one member of the ensemble."""
+
+    name: MemberName
+    status: Literal["ran", "failed", "not-run"]
+    reason: str | None = Field(default=None, description="why it failed or did not run")
+    volume_ml: float | None = None
+    seconds: float | None = None
+    weights_digest: str | None = None
+    networks: int | None = None
+
+
+class ConsensusReport(_Model):
+    """How the members' answers became one mask."""
+
+    rule: Applied
+    description: str
+    members: tuple[str, ...] = Field(description="the members whose answers the mask is made from")
+    weights: dict[str, float]
+
+
+class GridReport(_Model):
+    """Geometry of the DWI, which is the mask's."""
+
+    size: tuple[int, int, int] = Field(description="voxels (x, y, z)")
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...] = Field(min_length=9, max_length=9)
+
+
+class InputsReport(_Model):
+    """What came in. No file names from the caller, no patient data."""
+
+    grid: GridReport
+    modalities: tuple[Literal["dwi", "adc", "flair"], ...]
+    adc_unit: AdcUnitLabel
+    checks: tuple[str, ...]
+    registration: Literal["elastix", "none", "not-needed"]
+
+
+class WeightsReport(_Model):
+    """The bundle the networks came from."""
+
+    bundle: str
+    digest: str
+
+
+class SoftwareReport(_Model):
+    """What ran."""
+
+    name: Literal["deepisles"] = "deepisles"
+    version: str
+    revision: str | None
+    torch: str
+    device: str
+    profile: Literal["exact"]
+
+
+class Report(_Model):
+    """The whole report of one case."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    verdict: Literal["lesion", "no-lesion"]
+    lesion_volume_ml: float = Field(ge=0)
+    lesion_count: int = Field(ge=0)
+    connectivity: Literal[26] = CONNECTIVITY
+    lesions: tuple[LesionReport, ...]
+    pattern: str | None = Field(default=None, description="stroke pattern; null: not assessed")
+    territory: str | None = Field(default=None, description="vascular territory; null: not assessed")
+    members: tuple[MemberReport, ...]
+    consensus: ConsensusReport
+    degraded: bool
+    degraded_reason: str | None
+    warnings: tuple[str, ...]
+    inputs: InputsReport
+    weights: WeightsReport
+    software: SoftwareReport
+    timing_seconds: dict[str, float]
+    notice: str

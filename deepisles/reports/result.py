@@ -1,0 +1,58 @@
+"""What is known of a case once it has been segmented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepisles.case.volume import Volume
+from deepisles.findings.lesions import Lesion
+from deepisles.members.member import Prediction
+from deepisles.preparation.prepared import PreparedCase
+from deepisles.reports.folder import write_folder
+from deepisles.reports.report import Report
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """What is known of a case once it has been segmented.
+
+    Parameters
+    ----------
+    mask, probability, agreement : Volume
+        On the DWI's grid: uint8 {0, 1}; float32, mean of the members; uint8, number of members that say lesion.
+    lesions : tuple of Lesion
+        Largest first.
+    volume_ml : float
+        Volume of the mask.
+    predictions : dict
+        Answer per member that ran.
+    images : PreparedCase
+        What the members saw.
+    report : Report
+        The same as report.json, writing time aside.
+    """
+
+    mask: Volume
+    probability: Volume
+    agreement: Volume
+    lesions: tuple[Lesion, ...]
+    volume_ml: float
+    predictions: dict[str, Prediction]
+    images: PreparedCase
+    report: Report
+
+    def save(self, folder: str | Path, save_members: bool = False) -> None:
+        """Write the output folder: maps, pictures and pages first, report.json last.
+
+        Raises
+        ------
+        OutputError
+            If something cannot be written.
+        """
+        maps = {"lesion_mask": self.mask, "lesion_probability": self.probability, "lesion_agreement": self.agreement}
+        if save_members:
+            for name, prediction in self.predictions.items():
+                maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
+                maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
+        write_folder(Path(folder), maps, self.images, self.report)

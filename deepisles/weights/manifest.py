@@ -1,0 +1,121 @@
+"""bundle.json: what a weights bundle holds."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator, with_config
+
+from deepisles.members.networks.specs import (
+    PlainConvUNetSpec,
+    ResUNetSpec,
+    SegResNetDSSpec,
+    SwinFactorizerSpec,
+    TorchScriptSpec,
+    UNetSkeletonSpec,
+)
+from deepisles.members.settings import NvautoSettings, SealsSettings, SwanSettings
+
+MANIFEST_NAME = "bundle.json"
+MANIFEST_VERSION = 1
+
+for _described in (
+    *(PlainConvUNetSpec, SegResNetDSSpec, TorchScriptSpec, ResUNetSpec, SwinFactorizerSpec, UNetSkeletonSpec),
+    *(SealsSettings, NvautoSettings, SwanSettings),
+):
+    with_config(ConfigDict(extra="forbid"))(_described)  # as the models below do
+
+Architecture = Annotated[
+    PlainConvUNetSpec | SegResNetDSSpec | TorchScriptSpec | ResUNetSpec | SwinFactorizerSpec,
+    Field(discriminator="kind"),
+]
+MemberName = Literal["seals", "nvauto", "swan"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkEntry(_Model):
+    """One network: its file inside the bundle, that file's digest and size, its architecture, where it came from.
+
+    `parameters` counts learnt numbers; `source` is the path of the original in the tree it was imported from.
+    """
+
+    file: str
+    sha256: Sha256
+    size_bytes: int = Field(ge=1)
+    parameters: int = Field(ge=0)
+    architecture: Architecture
+    source: str = ""
+    source_sha256: Sha256 | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _stay_inside(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or "\\" in value or not path.name:
+            raise ValueError("a network's file lies inside the bundle")
+        return value
+
+
+class _Member(_Model):
+    _kinds: ClassVar[tuple[str, ...]] = ()
+    networks: tuple[NetworkEntry, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_its_own_networks(self) -> Self:
+        for entry in self.networks:
+            if entry.architecture.kind not in self._kinds:
+                raise ValueError(f"a {entry.architecture.kind} is no network of this member")
+        return self
+
+
+class SealsEntry(_Member):
+    """SEALS: one network per fold."""
+
+    _kinds: ClassVar[tuple[str, ...]] = ("plain-conv-unet",)
+    settings: SealsSettings
+
+
+class NvautoEntry(_Member):
+    """NVAUTO: its networks in the order they are averaged."""
+
+    _kinds: ClassVar[tuple[str, ...]] = ("segresnet-ds", "torchscript")
+    settings: NvautoSettings
+
+
+class SwanEntry(_Member):
+    """SWAN: ResU-Nets, then Swin Factorizers, in fold order."""
+
+    _kinds: ClassVar[tuple[str, ...]] = ("res-unet", "swin-factorizer")
+    settings: SwanSettings
+
+
+class MemberEntries(_Model):
+    """The members that the bundle has weights for."""
+
+    seals: SealsEntry | None = None
+    nvauto: NvautoEntry | None = None
+    swan: SwanEntry | None = None
+
+    def items(self) -> list[tuple[MemberName, SealsEntry | NvautoEntry | SwanEntry]]:
+        """List the members that are there, in the ensemble's order."""
+        entries: list[tuple[MemberName, SealsEntry | NvautoEntry | SwanEntry | None]] = [
+            ("seals", self.seals),
+            ("nvauto", self.nvauto),
+            ("swan", self.swan),
+        ]
+        return [(name, entry) for name, entry in entries if entry is not None]
+
+
+class Manifest(_Model):
+    """A weights bundle."""
+
+    format: Literal["deepisles-bundle"] = "deepisles-bundle"
+    version: Literal[1] = 1
+    name: str
+    source: str
+    members: MemberEntries

@@ -1,0 +1,41 @@
+"""Where the tests' data lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# machines that test this are slow and busy: how long one example takes says nothing
+settings.register_profile("deepisles", deadline=None, max_examples=60)
+settings.load_profile("deepisles")
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Locate the folder of real cases and golden results beside the project, or skip where it is absent."""
+    folder = PROJECT.parent / "shared"
+    if not (folder / "reference" / "golden").is_dir():
+        pytest.skip("the shared folder with real cases and golden results is not beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Path:
+    """Locate golden weights and what the original made of them."""
+    return shared / "reference" / "golden"
+
+
+@pytest.fixture(scope="session")
+def cases(shared: Path) -> Path:
+    """Locate the real cases."""
+    return shared / "data" / "cases"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle() -> Path:
+    """Locate the bundle of tiny networks that ships with the project."""
+    return PROJECT / "models" / "tiny"
