@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from deepisles import __version__
+from deepisles.case.files import CaseFiles
 from deepisles.errors import DeepIslesError
 from deepisles.options import (
     ConsensusRule,
@@ -83,7 +84,6 @@ def segment(
 ) -> None:
     """Segment one case."""
     with plain_errors(debug):
-        from deepisles.case.files import CaseFiles
         from deepisles.errors import InputRefused
 
         options = SegmentOptions(
@@ -111,7 +111,7 @@ def segment(
         _segment_files(files, output, options)
 
 
-def _segment_files(files: CaseFiles, output: Path, options: SegmentOptions) -> None:  # noqa: F821
+def _segment_files(files: CaseFiles, output: Path, options: SegmentOptions) -> None:
     from deepisles.ensemble import Ensemble
     from deepisles.terminal import TerminalProgress
 
@@ -134,6 +134,32 @@ def _segment_files(files: CaseFiles, output: Path, options: SegmentOptions) -> N
         typer.echo(f"note: {warning}")
     typer.echo(f"mask:   {output / 'lesion_mask.nii.gz'}")
     typer.echo(f"report: {output / 'report.html'}")
+
+
+@app.command()
+def bench(
+    dwi: Annotated[Path, typer.Option(help="Diffusion-weighted image.")],
+    adc: Annotated[Path, typer.Option(help="Apparent diffusion coefficient map.")],
+    flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
+    members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
+    registration: Annotated[Registration, typer.Option(help="none: FLAIR already lies on the DWI's grid.")] = "auto",
+    original: Annotated[Path | None, typer.Option(help="The original's times, for ratios.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there too.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure what a case costs, stage by stage."""
+    with plain_errors(debug):
+        from deepisles.bench import measure_case, read_original_seconds, tabulate, to_json
+
+        told = None if original is None else read_original_seconds(original)
+        names = None if members is None else parse_members(members)
+        options = SegmentOptions(weights=weights, members=names, device=device, registration=registration)
+        cost = measure_case(CaseFiles(dwi, adc, flair), options)
+        typer.echo(tabulate(cost, told))
+        if json_file is not None:
+            json_file.write_text(to_json(cost) + "\n", encoding="utf-8")
 
 
 @weights_app.command("import")
@@ -180,11 +206,8 @@ def describe_weights(
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
     """End with one sentence on stderr and the error's exit code; with `debug`, also with its traceback."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        stream=sys.stderr,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("deepisles").setLevel(logging.DEBUG if debug else logging.WARNING)
     try:
         yield
     except DeepIslesError as error:

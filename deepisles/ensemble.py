@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from deepisles.case.case import Case
@@ -217,6 +218,8 @@ def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock
     try:
         with clock.stage(member.name):
             prediction = member.segment(images, lambda done, total: clock.progress.advance(member.name, done, total))
+        if not np.isfinite(prediction.probability).all():
+            raise ArithmeticError("its answer holds values that are not numbers")
     except (DeepIslesError, RuntimeError, MemoryError, ValueError, ArithmeticError) as error:
         logger.debug("%s failed", member.name, exc_info=True)
         first_line = (str(error).splitlines() or ["no message"])[0]

@@ -78,7 +78,7 @@ def decide(
     ValueError
         If there is no answer, or the weights of those that answered are not all above zero.
     """
-    ordered = {name: predictions[name] for name in ENSEMBLE if name in predictions}
+    ordered: dict[str, Prediction] = {name: predictions[name] for name in ENSEMBLE if name in predictions}
     if not ordered:
         raise ValueError("no member answered")
     weight = {name: float((weights or {}).get(name, 1.0)) for name in ordered}

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+CONVOLUTION_WEIGHT_DIMENSIONS = 5
+
 
 class OneDnnConv3d(nn.Module):
     """`torch.nn.Conv3d` by oneDNN, sharing the parameters of the module it stands for."""
@@ -18,7 +20,7 @@ class OneDnnConv3d(nn.Module):
         super().__init__()
         self.weight = convolution.weight
         self.bias = convolution.bias
-        self.padding = convolution.padding
+        self.padding = tuple(int(n) for n in convolution.padding)
         self.stride = convolution.stride
         self.dilation = convolution.dilation
         self.groups = convolution.groups
@@ -56,7 +58,7 @@ def lay_out_for_cpu(network: nn.Module) -> nn.Module:
 
     TorchScript modules are left as they are.
     """
-    if isinstance(network, torch.jit.ScriptModule) or not torch.backends.mkldnn.is_available():
+    if isinstance(network, torch.jit.ScriptModule) or not torch.backends.mkldnn.enabled:
         return network
     swapped: dict[int, nn.Module] = {}
     for parent in list(network.modules()):
@@ -67,7 +69,10 @@ def lay_out_for_cpu(network: nn.Module) -> nn.Module:
                 swapped[id(child)] = _fast_twin(child)
             if swapped[id(child)] is not child:
                 setattr(parent, name, swapped[id(child)])
-    return network.to(memory_format=torch.channels_last_3d)
+    for parameter in network.parameters():
+        if parameter.ndim == CONVOLUTION_WEIGHT_DIMENSIONS:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+    return network
 
 
 def _fast_twin(module: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from deepisles.case.volume import Volume
 from deepisles.errors import MemberFailed
+from deepisles.members.cpu_layout import place_network
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.settings import SwanSettings
 from deepisles.members.windows import blend_windows, list_dense_starts, pad_to_window
@@ -45,7 +46,7 @@ class Swan:
     def __init__(
         self, networks: Sequence[nn.Module], settings: SwanSettings, device: torch.device, weights_digest: str
     ) -> None:
-        self.networks = [network.eval().to(device) for network in networks]
+        self.networks = [place_network(network, device) for network in networks]
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator, with_config
 
+from deepisles.members.member import MemberName
 from deepisles.members.networks.specs import (
     PlainConvUNetSpec,
     ResUNetSpec,
@@ -30,7 +32,6 @@ Architecture = Annotated[
     PlainConvUNetSpec | SegResNetDSSpec | TorchScriptSpec | ResUNetSpec | SwinFactorizerSpec,
     Field(discriminator="kind"),
 ]
-MemberName = Literal["seals", "nvauto", "swan"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -41,14 +42,15 @@ class _Model(BaseModel):
 class NetworkEntry(_Model):
     """One network: its file inside the bundle, that file's digest and size, its architecture, where it came from.
 
-    `parameters` counts learnt numbers; `source` is the path of the original in the tree it was imported from.
+    `parameters` counts learnt numbers and `size_bytes` is the file's, where they were recorded; `source` is the path of
+    the original in the tree it was imported from.
     """
 
     file: str
     sha256: Sha256
-    size_bytes: int = Field(ge=1)
-    parameters: int = Field(ge=0)
     architecture: Architecture
+    size_bytes: int | None = Field(default=None, ge=1)
+    parameters: int | None = Field(default=None, ge=0)
     source: str = ""
     source_sha256: Sha256 | None = None
 
@@ -76,8 +78,23 @@ class _Member(_Model):
 class SealsEntry(_Member):
     """SEALS: one network per fold."""
 
-    _kinds: ClassVar[tuple[str, ...]] = ("plain-conv-unet",)
+    _kinds: ClassVar[tuple[str, ...]] = ("plain-conv-unet", "torchscript")
     settings: SealsSettings
+
+    @field_validator("settings")
+    @classmethod
+    def _can_be_followed(cls, value: SealsSettings) -> SealsSettings:
+        _check_sizes(value.patch_size, value.spacing_mm)
+        is_fine = (
+            sorted(value.transpose) == [0, 1, 2]
+            and len(value.mask_normalisation) == 2
+            and set(value.mirror_axes) <= {0, 1, 2}
+            and len(set(value.mirror_axes)) == len(value.mirror_axes)
+            and 0 < value.step <= 1
+        )
+        if not is_fine:
+            raise ValueError("the axes, the normalisation or the step cannot be followed")
+        return value
 
 
 class NvautoEntry(_Member):
@@ -86,12 +103,36 @@ class NvautoEntry(_Member):
     _kinds: ClassVar[tuple[str, ...]] = ("segresnet-ds", "torchscript")
     settings: NvautoSettings
 
+    @field_validator("settings")
+    @classmethod
+    def _can_be_followed(cls, value: NvautoSettings) -> NvautoSettings:
+        _check_sizes(value.window, value.spacing_mm)
+        _check_overlap(value.overlap)
+        return value
+
 
 class SwanEntry(_Member):
     """SWAN: ResU-Nets, then Swin Factorizers, in fold order."""
 
-    _kinds: ClassVar[tuple[str, ...]] = ("res-unet", "swin-factorizer")
+    _kinds: ClassVar[tuple[str, ...]] = ("res-unet", "swin-factorizer", "torchscript")
     settings: SwanSettings
+
+    @field_validator("settings")
+    @classmethod
+    def _can_be_followed(cls, value: SwanSettings) -> SwanSettings:
+        _check_sizes(value.window, value.spacing_mm)
+        _check_overlap(value.overlap)
+        return value
+
+
+def _check_sizes(window: tuple[int, ...], spacing_mm: tuple[float, ...]) -> None:
+    if min(window) < 1 or not all(0 < spacing < inf for spacing in spacing_mm):
+        raise ValueError("a window or spacing is not positive")
+
+
+def _check_overlap(overlap: float) -> None:
+    if not 0 <= overlap < 1:
+        raise ValueError("an overlap is not between 0 and 1")
 
 
 class MemberEntries(_Model):

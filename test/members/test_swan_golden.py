@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepisles.case.volume import Grid, Volume
-from deepisles.members.swan import normalise, stack_channels
+from deepisles.members.settings import SwanSettings
+from deepisles.members.swan import Swan, normalise, stack_channels
 from deepisles.weights.bundle import Bundle
 
 NETWORKS = [(kind, fold) for kind in ("resunet", "swin-factorizer") for fold in range(5)]
@@ -33,7 +34,8 @@ def read_channels(name: str, cases: Path, golden: Path) -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def networks(tiny_bundle: Path) -> list[nn.Module]:
-    return Bundle.open(tiny_bundle).load_networks("swan")
+    loaded = Bundle.open(tiny_bundle).load_networks("swan")
+    return Swan(loaded, SwanSettings(), torch.device("cpu"), weights_digest="").networks
 
 
 @pytest.mark.parametrize("name", ["isles22-0009", "thick-slices"])

@@ -54,6 +54,15 @@ def test_blocks_stand_where_the_depths_say() -> None:
     assert not any(p.is_bridge for p in decoder)
 
 
+def test_skipped_features_come_before_upsampled_ones() -> None:
+    network = UNetSkeleton(SPEC, make_convolution)
+    level = network.decoder.blocks[-1]
+    nn.init.zeros_(level.blocks[0].weight[:, 4:])
+    deeper, skip = torch.rand(1, 6, 4, 4, 4), torch.rand(1, 4, 5, 8, 8)
+    assert torch.equal(level(deeper, skip), level(2 * deeper, skip))
+    assert not torch.equal(level(deeper, skip), level(deeper, 2 * skip))
+
+
 def test_a_level_that_keeps_the_resolution_has_no_down_sampling() -> None:
     spec = replace(SPEC, strides=((1, 1, 1), (1, 1, 1), (2, 2, 2)))
     network = UNetSkeleton(spec, make_convolution)

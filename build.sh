@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Builds the container image.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source tools/container_engine.sh
+
+usage() {
+    cat <<'USAGE'
+Usage: ./build.sh [OPTIONS] [-- ENGINE OPTIONS]
+
+Builds the container image with docker, or else podman or buildah.
+
+  --name NAME[:TAG]      image name (default: deepisles:VERSION)
+  --base-image IMAGE     image with Python 3.11 or newer, and best with the PyTorch of requirements.txt, to build on
+                         (default: the CUDA image that the Dockerfile names)
+  --wheelhouse FOLDER    install from the wheels in FOLDER, without a network; nothing of it but what is installed stays
+                         in the image (fill it with: pip wheel -r requirements.txt -w FOLDER)
+  --engine ENGINE        docker, podman or buildah (default: the first that works)
+  --help                 this text
+
+What follows -- goes to the engine's build command as it is.
+USAGE
+}
+
+name=deepisles engine="" base_image="" wheelhouse=""
+while [ "$#" -gt 0 ]; do
+    case "$1" in
+        --name) name=$(value_of "$@"); shift 2 ;;
+        --base-image) base_image=$(value_of "$@"); shift 2 ;;
+        --wheelhouse) wheelhouse=$(value_of "$@"); shift 2 ;;
+        --engine) engine=$(value_of "$@"); shift 2 ;;
+        --help | -h) usage && exit 0 ;;
+        --) shift; break ;;
+        *) usage >&2 && fail "I do not know the option '$1'." ;;
+    esac
+done
+
+if [ -n "$wheelhouse" ] && ! compgen -G "$wheelhouse/*.whl" >/dev/null; then
+    fail "$wheelhouse holds no wheels; fill it with: pip wheel -r requirements.txt -w $wheelhouse"
+fi
+name=$(with_tag "$name")
+engine=$(choose_engine "$engine")
+revision=$(git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)
+if [ "$revision" != unknown ] && [ -n "$(git status --porcelain)" ]; then revision+=-dirty; fi
+
+options=(
+    --platform linux/amd64 --target exec --tag "$name"
+    --build-arg "VERSION=$(project_version)" --build-arg "REVISION=$revision"
+)
+if [ -n "$base_image" ]; then options+=(--build-arg "BASE_IMAGE=$base_image"); fi
+if [ -n "$wheelhouse" ]; then options+=(--build-context "wheelhouse=$wheelhouse"); fi
+
+echo "Building $name with $engine"
+# older docker needs to be told to use the builder that knows RUN --mount
+DOCKER_BUILDKIT=1 "$engine" build "${options[@]}" "$@" .
+echo "Built $name; save it for upload with: ./export.sh --name $name"

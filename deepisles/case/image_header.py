@@ -1,0 +1,85 @@
+"""What an image file's own header says, read without an image library and checked before one opens the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deepisles.case.limits import check_size
+from deepisles.errors import InputRefused
+
+CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """The checked claims of a header.
+
+    Parameters
+    ----------
+    size_xyz : tuple of int
+        Number of voxels along (x, y, z).
+    bytes_per_voxel : int
+        Size of one voxel in the file.
+    block : bytes
+        The header itself, without the voxels.
+    """
+
+    size_xyz: tuple[int, int, int]
+    bytes_per_voxel: int
+    block: bytes
+
+    @property
+    def data_bytes(self) -> int:
+        """Size of all voxels, not compressed."""
+        return math.prod(self.size_xyz) * self.bytes_per_voxel
+
+
+def check_dimensions(sizes: Sequence[int], role: str) -> tuple[int, int, int]:
+    """Accept 3-D sizes, and 4-D ones with a single volume.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Length of every axis, x first.
+    role : str
+        What the image is, for the message.
+
+    Returns
+    -------
+    tuple of int
+        Number of voxels along (x, y, z).
+
+    Raises
+    ------
+    InputRefused
+        If there are fewer than three axes or more than four, several volumes, or sizes out of range.
+    """
+    if len(sizes) < 3:
+        raise InputRefused(f"The {role} image is {len(sizes)}-D: give the whole stack of slices as one 3-D image.")
+    if len(sizes) > 4:
+        raise InputRefused(f"The {role} image is {len(sizes)}-D: give one 3-D image.")
+    if len(sizes) == 4 and sizes[3] != 1:
+        raise InputRefused(
+            f"The {role} image holds {sizes[3]} volumes: give one 3-D volume, for DWI the trace image at b about 1000."
+        )
+    size_xyz = (sizes[0], sizes[1], sizes[2])
+    check_size(size_xyz, role)
+    return size_xyz
+
+
+def refuse_truncated(role: str) -> InputRefused:
+    """Make the refusal of a file that ends before its voxels do."""
+    return InputRefused(f"The {role} image is cut short, its file ends before its voxels do: copy or export it again.")
+
+
+def refuse_surplus(role: str) -> InputRefused:
+    """Make the refusal of a file that holds more than its header says."""
+    return InputRefused(f"The {role} image's file holds more data than its header says: export it again.")
+
+
+def refuse_damaged(role: str) -> InputRefused:
+    """Make the refusal of a file that cannot be unpacked or understood."""
+    return InputRefused(f"The {role} image is damaged and cannot be read: copy or export it again.")

@@ -1,0 +1,195 @@
+"""The container's entry point: one case from /input to /output, Grand Challenge or plain files."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn, get_args
+
+from deepisles.case.layouts import find_plain_case
+from deepisles.errors import DeepIslesError
+from deepisles.options import (
+    ConsensusRule,
+    Profile,
+    Registration,
+    SegmentOptions,
+    parse_members,
+    parse_vote_weights,
+)
+from deepisles.progress import Progress
+from deepisles.segmenting import load_ensemble, segment_files
+
+INPUT: Final = Path("/input")
+OUTPUT: Final = Path("/output")
+UNEXPECTED_EXIT_CODE: Final = 1
+USAGE_EXIT_CODE: Final = 2
+INTERRUPTED_EXIT_CODE: Final = 130
+MAX_SENTENCE_LENGTH: Final = 1000
+"""Grand Challenge shows the last line of stderr, cut at 1024 characters."""
+
+logger = logging.getLogger(__name__)
+
+
+class StageLog:
+    """One line per finished stage, for the container's log."""
+
+    def start(self, stage: str) -> None:
+        """Do nothing: a stage is told when it has ended."""
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """Do nothing: windows are too many for a log."""
+
+    def finish(self, stage: str, seconds: float) -> None:
+        """Log a stage and its seconds."""
+        logger.info("%s: %.1f s", stage, seconds)
+
+
+def run_container(
+    input_folder: Path, output_folder: Path, options: SegmentOptions, progress: Progress | None = None
+) -> None:
+    """Segment the case in `input_folder`.
+
+    Parameters
+    ----------
+    input_folder : Path
+        A Grand Challenge tree, or dwi.*, adc.* and flair.* as plain files.
+    output_folder : Path
+        Gets exactly the declared sockets of Grand Challenge, or for plain files the output folder of
+        `deepisles segment`.
+    options : SegmentOptions
+        How to segment.
+    progress : Progress, optional
+        Who watches.
+
+    Raises
+    ------
+    DeepIslesError
+        If the case fails.
+    """
+    from deepisles.grandchallenge.execute import check_output, check_settings, run_case
+    from deepisles.grandchallenge.inputs import is_grand_challenge_tree, resolve_inputs
+
+    # what can be refused is refused before the weights are loaded
+    if is_grand_challenge_tree(input_folder):
+        inputs = resolve_inputs(input_folder)
+        check_settings(inputs)
+        check_output(output_folder, inputs)
+        run_case(inputs, output_folder, load_ensemble(options), options, progress)
+    else:
+        files = find_plain_case(input_folder)
+        result = segment_files(load_ensemble(options), files, options, progress)
+        result.save(output_folder, options.save_members)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the container's one case and say how it went.
+
+    Success leaves stderr empty; on failure its last line is one plain sentence.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Command line; by default the process's own.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or that of the error.
+    """
+    _set_up_streams()
+    chosen = _parser().parse_args(arguments)
+    _set_up_logging(chosen.debug)
+    try:
+        run_container(chosen.input, chosen.output, _read_options(chosen), StageLog())
+    except DeepIslesError as error:
+        return _fail(str(error), error.exit_code, error)
+    except MemoryError as error:
+        return _fail("The machine ran out of memory: run the case on one with more.", UNEXPECTED_EXIT_CODE, error)
+    except KeyboardInterrupt as error:
+        return _fail("The case was interrupted.", INTERRUPTED_EXIT_CODE, error)
+    except Exception as error:  # the outermost frame: whatever comes here still ends in one sentence
+        sentence = f"Unexpected error ({type(error).__name__}): run again with --debug and report what it shows."
+        return _fail(sentence, UNEXPECTED_EXIT_CODE, error)
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_EXIT_CODE, f"The command line is not understood, {message}: see --help.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="process.py",
+        description="Segment one case. For research use; not a medical device.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--input", type=Path, default=INPUT, help="Grand Challenge tree, or dwi.*, adc.* and flair.*")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for the results")
+    parser.add_argument("--weights", type=Path, help="weights bundle, or the published tree")
+    parser.add_argument("--members", help="some of seals,nvauto,swan; without it all")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
+    parser.add_argument("--profile", choices=get_args(Profile), default="exact", help="exact: the original's masks")
+    parser.add_argument(
+        "--registration",
+        choices=get_args(Registration),
+        default="auto",
+        help="none: FLAIR already lies on the DWI's grid",
+    )
+    parser.add_argument(
+        "--consensus",
+        choices=get_args(ConsensusRule),
+        default="original",
+        help="original: 2 of 3, else SEALS alone; mean: mean probability above one half",
+    )
+    parser.add_argument("--vote-weights", default="", help="weight per member, for example seals=2,swan=1")
+    parser.add_argument(
+        "--allow-degraded", action=argparse.BooleanOptionalAction, help="let the others vote when a member fails"
+    )
+    parser.add_argument(
+        "--save-members", action=argparse.BooleanOptionalAction, help="write each member's mask and probability"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
+    return parser
+
+
+def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
+    return SegmentOptions(
+        weights=chosen.weights,
+        members=None if chosen.members is None else parse_members(chosen.members),
+        device=chosen.device,
+        profile=chosen.profile,
+        registration=chosen.registration,
+        consensus=chosen.consensus,
+        vote_weights=parse_vote_weights(chosen.vote_weights),
+        allow_degraded=bool(chosen.allow_degraded),
+        save_members=bool(chosen.save_members),
+        debug=chosen.debug,
+    )
+
+
+def _set_up_streams() -> None:
+    """Make both streams UTF-8 that cannot fail: one wrong byte breaks the platform's log reader."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _set_up_logging(debug: bool) -> None:
+    """Log to stdout: anything on stderr turns a success into "succeeded, with warnings" on the platform."""
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s", force=True)
+    logging.getLogger("deepisles").setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.captureWarnings(capture=True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if debug else logging.ERROR)
+
+
+def _fail(message: str, exit_code: int, error: BaseException) -> int:
+    """Say one sentence on stderr, as its last line."""
+    logger.debug("the case ended here", exc_info=error)
+    sentence = " ".join(message.split())
+    sys.stderr.write(f"{sentence[:MAX_SENTENCE_LENGTH]}\n")
+    return exit_code

@@ -1,0 +1,169 @@
+"""One Grand Challenge case: the declared outputs in /output, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from deepisles.case.formats import METAIMAGE_SUFFIX, split_name
+from deepisles.errors import InputRefused, OutputError
+from deepisles.grandchallenge.inputs import GrandChallengeInputs
+from deepisles.grandchallenge.sockets import COUNT, DWI, REPORT, RESULTS, SEGMENTATION, VOLUME
+from deepisles.options import SegmentOptions
+from deepisles.progress import Progress
+from deepisles.reports.images import write_bytes, write_volume
+from deepisles.segmenting import segment_files
+
+if TYPE_CHECKING:
+    from deepisles.ensemble import Ensemble, EnsembleResult
+
+
+def run_case(
+    inputs: GrandChallengeInputs,
+    output: Path,
+    ensemble: Ensemble,
+    options: SegmentOptions,
+    progress: Progress | None = None,
+) -> None:
+    """Segment a case and write the declared outputs.
+
+    Parameters
+    ----------
+    inputs : GrandChallengeInputs
+        What `resolve_inputs` found.
+    output : Path
+        /output, or a folder like it; made if absent.
+    ensemble : Ensemble
+        The loaded members.
+    options : SegmentOptions
+        How to segment; weights, device and members are the ensemble's own.
+    progress : Progress, optional
+        Who watches.
+
+    Raises
+    ------
+    DeepIslesError
+        If the case fails; then nothing is left in `output`.
+    """
+    check_settings(inputs)
+    check_output(output, inputs)
+    result = segment_files(ensemble, inputs.files, options, progress)
+    write_outputs(output, result, inputs.files.dwi.name)
+
+
+def check_settings(inputs: GrandChallengeInputs) -> None:
+    """Refuse what this version cannot do, rather than leave it out in silence.
+
+    Raises
+    ------
+    InputRefused
+        If brain extraction is asked for.
+    """
+    if inputs.settings.skull_strip:
+        raise InputRefused(
+            "The settings ask for brain extraction (skull_strip), which this version does not do: send images of the "
+            "brain alone and set it to false."
+        )
+
+
+def check_output(output: Path, inputs: GrandChallengeInputs) -> None:
+    """See to it that the outputs of one case can be written, before the case is computed.
+
+    Raises
+    ------
+    OutputError
+        If `output` is no folder or not writable, or holds another case's mask.
+    """
+    existing = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"The output folder {output} cannot be written to: check its permissions.")
+    masks = {entry.name for entry in (output / SEGMENTATION.relative_path).glob("*")}
+    # the platform rejects a socket with two images
+    if masks - {_name_mask(inputs.files.dwi.name)}:
+        raise OutputError(f"The output folder {output} holds the segmentation of another case: empty it first.")
+
+
+def write_outputs(output: Path, result: EnsembleResult, dwi_file_name: str) -> None:
+    """Write the declared outputs: mask, volume, count, report and the results.json of ISLES'22.
+
+    Everything is written to a hidden folder first and then renamed, so that a failure leaves nothing behind.
+
+    Parameters
+    ----------
+    output : Path
+        /output, or a folder like it; made if absent.
+    result : EnsembleResult
+        The segmented case.
+    dwi_file_name : str
+        The name of the DWI's file, after which the mask is named.
+
+    Raises
+    ------
+    OutputError
+        If something cannot be written.
+    """
+    mask_name = _name_mask(dwi_file_name)
+    mask_path = f"{SEGMENTATION.relative_path}/{mask_name}"
+    with _staging_folder(output) as staging:
+        write_volume(staging / mask_path, result.mask.array, result.mask.grid)
+        documents = {
+            VOLUME.relative_path: result.report.lesion_volume_ml,
+            COUNT.relative_path: result.report.lesion_count,
+            REPORT.relative_path: result.report.model_dump(mode="json"),
+            RESULTS.relative_path: _list_legacy_results(mask_name, dwi_file_name),
+        }
+        for path, document in documents.items():
+            write_bytes(staging / path, _as_json(document))
+        _publish(staging, output, (mask_path, *documents))
+
+
+def _name_mask(dwi_file_name: str) -> str:
+    return split_name(PurePath(dwi_file_name))[0] + METAIMAGE_SUFFIX
+
+
+def _list_legacy_results(mask_name: str, dwi_file_name: str) -> list[Mapping[str, Any]]:
+    """List the outputs in the shape that ISLES'22 test scripts compare letter by letter."""
+    return [
+        {
+            "outputs": [{"type": "Image", "slug": SEGMENTATION.slug, "filename": mask_name}],
+            "inputs": [{"type": "Image", "slug": DWI.slug, "filename": dwi_file_name}],
+        }
+    ]
+
+
+def _as_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    return (json.dumps(document, allow_nan=False, indent=2) + "\n").encode()
+
+
+@contextmanager
+def _staging_folder(output: Path) -> Iterator[Path]:
+    """Give a hidden folder inside `output`, on the same disk, and remove it whatever happens."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".deepisles-", dir=output))
+    except OSError as error:
+        raise OutputError(f"The output folder {output} cannot be written to: check its permissions.") from error
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _publish(staging: Path, output: Path, paths: tuple[str, ...]) -> None:
+    """Rename the finished files into place; if one cannot be, take back the others."""
+    published: list[Path] = []
+    try:
+        for path in paths:
+            (output / path).parent.mkdir(parents=True, exist_ok=True)
+            (staging / path).replace(output / path)
+            published.append(output / path)
+    except OSError as error:
+        for target in published:
+            target.unlink(missing_ok=True)
+        raise OutputError(f"The outputs cannot be put into {output}: check its permissions and free space.") from error

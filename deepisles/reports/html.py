@@ -1,0 +1,98 @@
+"""report.html: the report as one page to read, print and pass on, with nothing outside the file."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from deepisles.reports.report import Report
+from deepisles.resources import resource_path
+
+CITATION: Final = (
+    "de la Rosa et al., DeepISLES: a clinically validated ischemic stroke segmentation model from the ISLES'22 "
+    "challenge, Nature Communications 16, 7357 (2025), doi 10.1038/s41467-025-62373-x"
+)
+MEMBER_TITLES: Final = {"seals": "SEALS", "nvauto": "NVAUTO", "swan": "SWAN"}
+STATUS_TITLES: Final = {"ran": "ran", "failed": "failed", "not-run": "did not run"}
+REGISTRATION_TITLES: Final = {
+    "elastix": "FLAIR registered to the DWI",
+    "none": "none: the FLAIR was given on the DWI's grid",
+    "not-needed": "not needed",
+}
+
+
+def render_html(report: Report, overview_png: bytes) -> str:
+    """Render the report as one self-contained page: no script, no request, the picture inside.
+
+    Parameters
+    ----------
+    report : Report
+        What report.json says.
+    overview_png : bytes
+        The picture of `draw_overview`.
+
+    Returns
+    -------
+    str
+        HTML, to be written as UTF-8. All text from the report is escaped.
+    """
+    template = _environment().get_template("report.html")
+    return template.render(
+        report=report,
+        picture=base64.b64encode(overview_png).decode("ascii"),
+        citation=CITATION,
+        member_titles=MEMBER_TITLES,
+        status_titles=STATUS_TITLES,
+        registration_titles=REGISTRATION_TITLES,
+    )
+
+
+def describe_position(lps_mm: tuple[float, float, float]) -> str:
+    """Say an LPS position as a reader of images does: ``"43.1 L, 5.0 A, 16.2 S"`` (left/right, front/back, up/down)."""
+    letters = (("L", "R"), ("P", "A"), ("S", "I"))
+    return ", ".join(
+        f"{abs(value):.1f} {positive if value >= 0 else negative}"
+        for value, (positive, negative) in zip(lps_mm, letters, strict=True)
+    )
+
+
+def describe_slices(indices: tuple[int, ...]) -> str:
+    """Say slice indices as ranges: ``"12-15, 18"``."""
+    runs: list[list[int]] = []
+    for index in sorted(indices):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def describe_share(share: float) -> str:
+    """Say a share from 0 to 1 as whole per cent."""
+    return f"{share:.0%}"
+
+
+def as_sentence(text: str) -> str:
+    """Give a phrase a capital and a full stop."""
+    phrase = text.strip()
+    if not phrase:
+        return ""
+    return phrase[:1].upper() + phrase[1:] + ("" if phrase.endswith((".", "!", "?")) else ".")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resource_path("report")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        position=describe_position, slices=describe_slices, share=describe_share, sentence=as_sentence
+    )
+    return environment

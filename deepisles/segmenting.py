@@ -1,0 +1,63 @@
+"""One case through the ensemble, by the options that every front end offers."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from deepisles.case.files import CaseFiles
+from deepisles.options import SegmentOptions
+from deepisles.progress import Progress
+
+if TYPE_CHECKING:
+    from deepisles.ensemble import Ensemble, EnsembleResult
+
+logger = logging.getLogger(__name__)
+
+
+def load_ensemble(options: SegmentOptions) -> Ensemble:
+    """Load the members that the options ask for.
+
+    Raises
+    ------
+    WeightsError
+        If weights are missing or damaged, or lack an asked-for member.
+    DeviceError
+        If the device is absent.
+    """
+    # importing the ensemble imports torch, which takes seconds that a refused input need not wait for
+    from deepisles.device import describe_device
+    from deepisles.ensemble import Ensemble
+
+    ensemble = Ensemble.load(options.weights, options.device, options.members)
+    logger.info("running on %s", describe_device(ensemble.device))
+    return ensemble
+
+
+def segment_files(
+    ensemble: Ensemble, files: CaseFiles, options: SegmentOptions, progress: Progress | None = None
+) -> EnsembleResult:
+    """Segment one case.
+
+    Raises
+    ------
+    InputRefused, GeometryError
+        If the images cannot be processed.
+    MemberFailed
+        If a member fails and the options do not allow it.
+    """
+    result = ensemble.segment(
+        files.dwi,
+        files.adc,
+        files.flair,
+        registration=options.registration,
+        consensus=options.consensus,
+        vote_weights=options.vote_weights,
+        allow_degraded=options.allow_degraded,
+        progress=progress,
+    )
+    report = result.report
+    logger.info("%s: %.2f ml in %d lesion(s)", report.verdict, report.lesion_volume_ml, report.lesion_count)
+    for note in (*report.warnings, *filter(None, [report.degraded_reason])):
+        logger.info("note: %s", note)
+    return result

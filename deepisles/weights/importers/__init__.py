@@ -1,0 +1,1 @@
+"""One importer for each published format: checkpoint bytes in, a description and tensors out."""

@@ -1,0 +1,161 @@
+"""The page: everything in it, nothing outside it, and nothing a report says can break it."""
+
+from __future__ import annotations
+
+import base64
+from html.parser import HTMLParser
+
+import pytest
+
+from deepisles.reports.html import as_sentence, describe_position, describe_slices, render_html
+from deepisles.reports.report import Report
+
+PICTURE = b"\x89PNG\r\n\x1a\n-picture"
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+HOSTILE = "<script>alert(1)</script><img src='http://outside.example/x.png' onerror=alert(2)> \"quoted\" {{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """Elements, texts, and table rows of a page; fails on tags that do not match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.rows: list[list[str]] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element that was opened last."""
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note text, outside style sheets."""
+        if "style" in self._open:
+            return
+        self.text += data
+        if self.rows and ("td" in self._open or "th" in self._open):
+            self.rows[-1][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """List the attributes of every element of a kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def row(self, header: str) -> list[str]:
+        """Find the table row that starts with a header."""
+        return next(row for row in self.rows if row[0] == header)
+
+
+def test_says_what_the_report_says(lesion_report: Report) -> None:
+    page = Page(render_html(lesion_report, PICTURE))
+    for said in ("Lesion found", "9.36 ml", "Not every member answered", "The ADC map lies on", "2 x 2 x 3 mm"):
+        assert said in page.text
+    assert page.row("1") == ["1", "8.148", "43.1 L, 5.0 A, 16.0 S", "22-24, 27, 29-30", "0.87", "95%", "88%", "-",
+                             "512.4", "512"]  # fmt: skip
+    assert page.row("SEALS")[1:6] == ["ran", "9.81", "1", "5", "12.3"]
+    assert page.row("NVAUTO")[3] == "2.5"
+    assert page.row("SWAN")[1] == "failed: registering FLAIR to DWI failed"
+    assert "above one half. The mask is made from SEALS, NVAUTO." in page.text
+    assert page.row("SEALS weights")[1] == "a1" * 32
+    assert page.row("Program")[1] == "deepisles 0.1.0, revision 0123abc"
+    assert page.row("segment")[1] == "58.02"
+    assert "Not a medical device" in page.text
+    assert "Nature Communications 16, 7357 (2025)" in page.text
+
+
+def test_what_makes_a_result_doubtful_comes_before_the_pictures(lesion_report: Report) -> None:
+    text = Page(render_html(lesion_report, PICTURE)).text
+    order = ("Degraded result", "Warnings", "Not a medical device", "Pictures", "Lesions")
+    places = [text.index(said) for said in order]
+    assert places == sorted(places)
+
+
+def test_a_case_without_lesion_says_so(empty_report: Report) -> None:
+    page = Page(render_html(empty_report, PICTURE))
+    assert "No lesion found" in page.text
+    assert "0.00 ml" in page.text
+    assert "Degraded" not in page.text
+    assert "Warnings" not in page.text
+    assert "no lesion segmented" in (page.all("img")[0]["alt"] or "")
+
+
+def test_hostile_text_stays_text(lesion_report: Report) -> None:
+    member = lesion_report.members[2].model_copy(update={"reason": HOSTILE})
+    software = lesion_report.software.model_copy(update={"device": HOSTILE, "revision": HOSTILE, "version": HOSTILE})
+    report = lesion_report.model_copy(
+        update={
+            "warnings": (HOSTILE,),
+            "notice": HOSTILE,
+            "degraded_reason": HOSTILE,
+            "pattern": HOSTILE,
+            "territory": HOSTILE,
+            "members": (*lesion_report.members[:2], member),
+            "software": software,
+            "weights": lesion_report.weights.model_copy(update={"bundle": HOSTILE}),
+            "consensus": lesion_report.consensus.model_copy(update={"description": HOSTILE, "members": (HOSTILE,)}),
+            "inputs": lesion_report.inputs.model_copy(update={"checks": (HOSTILE,)}),
+            "timing_seconds": {HOSTILE: 1.0},
+        }
+    )
+    page = Page(render_html(report, PICTURE))
+    assert page.all("script") == []
+    assert len(page.all("img")) == 1
+    assert page.text.count(HOSTILE) == 14
+
+
+def test_needs_nothing_from_outside(lesion_report: Report) -> None:
+    html = render_html(lesion_report, PICTURE)
+    page = Page(html)
+    for tag, attributes in page.elements:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base", "form")
+        for name in ("src", "href", "srcset", "action", "poster", "data"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+        assert not any(name.startswith("on") for name in attributes)
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "://" not in html
+    (image,) = page.all("img")
+    assert base64.b64decode((image["src"] or "").removeprefix("data:image/png;base64,")) == PICTURE
+    policy = next(meta["content"] for meta in page.all("meta") if "http-equiv" in meta)
+    assert "default-src 'none'" in (policy or "")
+
+
+def test_can_be_read_without_seeing_it(lesion_report: Report) -> None:
+    page = Page(render_html(lesion_report, PICTURE))
+    assert page.all("html")[0]["lang"] == "en"
+    assert {meta.get("charset") for meta in page.all("meta")} >= {"utf-8"}
+    assert all(header.get("scope") in ("row", "col") for header in page.all("th"))
+    assert "2, 9.36 ml in all" in (page.all("img")[0]["alt"] or "")
+    assert len(page.all("h1")) == 1
+    identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert {a["aria-labelledby"] for _, a in page.elements if "aria-labelledby" in a} <= set(identifiers)
+
+
+@pytest.mark.parametrize(("indices", "said"), [((4,), "4"), ((3, 4, 5), "3-5"), ((9, 1, 2, 4), "1-2, 4, 9"), ((), "")])
+def test_slices_are_said_as_ranges(indices: tuple[int, ...], said: str) -> None:
+    assert describe_slices(indices) == said
+
+
+def test_positions_are_said_by_side() -> None:
+    assert describe_position((43.12, -5.0, 16.0)) == "43.1 L, 5.0 A, 16.0 S"
+    assert describe_position((-24.0, 50.0, -12.0)) == "24.0 R, 50.0 P, 12.0 I"
+
+
+def test_phrases_become_sentences() -> None:
+    assert as_sentence("an odd thing") == "An odd thing."
+    assert as_sentence("Done. ") == "Done."
+    assert as_sentence("") == ""
