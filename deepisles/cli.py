@@ -112,21 +112,12 @@ def segment(
 
 
 def _segment_files(files: CaseFiles, output: Path, options: SegmentOptions) -> None:
-    from deepisles.ensemble import Ensemble
+    from deepisles.segmenting import load_ensemble, segment_files
     from deepisles.terminal import TerminalProgress
 
-    ensemble = Ensemble.load(options.weights, options.device, options.members)
+    ensemble = load_ensemble(options)
     with TerminalProgress() as progress:
-        result = ensemble.segment(
-            files.dwi,
-            files.adc,
-            files.flair,
-            registration=options.registration,
-            consensus=options.consensus,
-            vote_weights=options.vote_weights,
-            allow_degraded=options.allow_degraded,
-            progress=progress,
-        )
+        result = segment_files(ensemble, files, options, progress)
     result.save(output, options.save_members)
     report = result.report
     typer.echo(f"{report.verdict}: {report.lesion_volume_ml:.2f} ml in {report.lesion_count} lesion(s)")

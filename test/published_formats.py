@@ -1,4 +1,4 @@
-"""Small random networks stored as the published weights are, without the code that the published ones were made with."""
+"""Small random networks, stored as the published weights are but without the code that those were made with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import types
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def make_v1_state(
     count = len(pools)
 
     def add_blocks(path: str, start: int, channels: Sequence[int], kernel: Triple) -> None:
-        for index, (inside, outside) in enumerate(zip(channels, channels[1:], strict=False)):
+        for index, (inside, outside) in enumerate(pairwise(channels)):
             block = f"{prefix}{path}.blocks.{start + index}"
             state[f"{block}.conv.weight"] = random_tensor(outside, inside, *kernel)
             state[f"{block}.conv.bias"] = torch.randn(outside)
@@ -129,9 +130,7 @@ def make_v1_plans(pools: Sequence[Triple], kernels: Sequence[Triple], **changes:
     return {**plans, "plans_per_stage": {0: stage}}
 
 
-def dump_v1_fold(
-    state: Mapping[str, Tensor], plans: Mapping[str, Any], protocol: int = 4
-) -> tuple[bytes, bytes]:
+def dump_v1_fold(state: Mapping[str, Tensor], plans: Mapping[str, Any], protocol: int = 4) -> tuple[bytes, bytes]:
     """Store a fold as `.model` and `.model.pkl`."""
     checkpoint = {
         "epoch": 1000,
@@ -199,10 +198,11 @@ def factorizer_classes() -> Iterator[types.SimpleNamespace]:
         "pytorch_lightning.utilities.parsing": ["AttributeDict"],
     }
     made: dict[str, type] = {}
-    before = {name: sys.modules.get(name) for name in places}
-    for module_name, names in places.items():
+    parents = {parent for name in places for parent in _list_parents(name)}
+    before = {name: sys.modules.get(name) for name in (*places, *parents)}
+    for module_name in (*sorted(parents), *places):
         module = types.ModuleType(module_name)
-        for name in names:
+        for name in places.get(module_name, []):
             base = dict if name == "AttributeDict" else object
             made[name] = type(name, (base,), {"__module__": module_name, "__qualname__": name})
             setattr(module, name, made[name])
@@ -215,6 +215,11 @@ def factorizer_classes() -> Iterator[types.SimpleNamespace]:
                 del sys.modules[name]
             else:
                 sys.modules[name] = module
+
+
+def _list_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def dump_swan(network: object, tensors: Mapping[str, Tensor], protocol: int = 2, **hyper_parameters: Any) -> bytes:
@@ -263,7 +268,7 @@ RES_UNET = ResUNetSpec(
 
 
 def make_factorizer_arguments(classes: types.SimpleNamespace, **changes: Any) -> dict[str, Any]:
-    """Make a Swin Factorizer's arguments; `changes` replace those of the network, of the nmf block or of its windows."""
+    """Make a Swin Factorizer's arguments; `changes` replace its own, its nmf block's or its windows'."""
     windows: dict[str, Any] = {"head_dim": 2, "patch_size": 2, "shifts": [None, 1]}
     nmf: dict[str, Any] = {
         "tensorize": [classes.SWMatricize, windows],
@@ -277,7 +282,11 @@ def make_factorizer_arguments(classes: types.SimpleNamespace, **changes: Any) ->
         "dropout": 0.1,
     }
     arguments: dict[str, Any] = {
-        **{key: value for key, value in make_res_unet_arguments(classes).items() if key not in ("block", "spatial_dims")},
+        **{
+            key: value
+            for key, value in make_res_unet_arguments(classes).items()
+            if key not in ("block", "spatial_dims")
+        },
         "encoder_depth": [1, 1],
         "encoder_width": [4, 8],
         "spatial_size": [8, 8, 8],

@@ -43,7 +43,8 @@ COPIES = {
 HEADS = {"seals": "decoder.seg_layers.0", "nvauto": "up_layers.0.head", "swan": "heads.0"}
 SETTINGS = {
     "seals": {
-        "patch_size": WINDOW, "spacing_mm": (1.0, 1.0, 1.0), "transpose": (0, 1, 2), "mask_normalisation": (True, True),
+        "patch_size": WINDOW, "spacing_mm": (1.0, 1.0, 1.0), "transpose": (0, 1, 2),
+        "mask_normalisation": (True, True), "mirror_axes": (0,),
     },
     "nvauto": {"window": WINDOW},
     "swan": {"window": WINDOW},

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from deepisles.case.limits import check_size
 from deepisles.errors import InputRefused
@@ -21,20 +23,20 @@ class ImageHeader:
     ----------
     size_xyz : tuple of int
         Number of voxels along (x, y, z).
-    bytes_per_voxel : int
-        Size of one voxel in the file.
+    pixel_type : numpy.dtype
+        Of a voxel in the file, byte order included.
     block : bytes
         The header itself, without the voxels.
     """
 
     size_xyz: tuple[int, int, int]
-    bytes_per_voxel: int
+    pixel_type: np.dtype[Any]
     block: bytes
 
     @property
     def data_bytes(self) -> int:
         """Size of all voxels, not compressed."""
-        return math.prod(self.size_xyz) * self.bytes_per_voxel
+        return math.prod(self.size_xyz) * self.pixel_type.itemsize
 
 
 def check_dimensions(sizes: Sequence[int], role: str) -> tuple[int, int, int]:

@@ -125,11 +125,7 @@ def check_values(array: NDArray[Any], role: str, allow_constant: bool) -> None:
     """
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        count = int(array.size - np.count_nonzero(np.isfinite(array)))
-        raise InputRefused(
-            f"The {role} image holds {count} voxels that are not finite numbers (NaN or infinity): "
-            "replace them or export it again."
-        )
+        raise refuse_not_finite(int(array.size - np.count_nonzero(np.isfinite(array))), role)
     if max(abs(low), abs(high)) > MAX_ABSOLUTE_VALUE:
         raise InputRefused(
             f"The {role} image holds values beyond {MAX_ABSOLUTE_VALUE:.0e}, as damaged files do: export it again."
@@ -137,3 +133,11 @@ def check_values(array: NDArray[Any], role: str, allow_constant: bool) -> None:
     if low == high and not allow_constant:
         what = "is empty: all its voxels are zero" if low == 0 else f"is blank: all its voxels are {low:g}"
         raise InputRefused(f"The {role} image {what}; give the image as the scanner or its export wrote it.")
+
+
+def refuse_not_finite(count: int, role: str) -> InputRefused:
+    """Make the refusal of an image with NaN or infinite values."""
+    return InputRefused(
+        f"The {role} image holds {count} voxel(s) that are not finite numbers (NaN or infinity): "
+        "replace them or export it again."
+    )

@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+
 from deepisles.case.image_header import (
     CHUNK_BYTES,
     ImageHeader,
@@ -22,20 +24,22 @@ from deepisles.errors import InputRefused
 
 MAX_HEADER_BYTES: Final = 1 << 18
 
-ELEMENT_BYTES: Final = {
-    "MET_CHAR": 1,
-    "MET_UCHAR": 1,
-    "MET_SHORT": 2,
-    "MET_USHORT": 2,
-    "MET_INT": 4,
-    "MET_UINT": 4,
-    "MET_LONG": 4,
-    "MET_ULONG": 4,
-    "MET_LONG_LONG": 8,
-    "MET_ULONG_LONG": 8,
-    "MET_FLOAT": 4,
-    "MET_DOUBLE": 8,
+PIXEL_TYPES: Final = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
 }
+"""NumPy's names of them; a MET_LONG has 4 bytes on every machine."""
+
 _ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -108,7 +112,7 @@ def _interpret(fields: dict[str, str], block: bytes, role: str) -> ImageHeader:
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise InputRefused(f"The {role} image has several values per voxel (colour or vectors): give a grey-scale one.")
     kind = fields.get("ElementType", "")
-    if kind not in ELEMENT_BYTES:
+    if kind not in PIXEL_TYPES:
         raise InputRefused(
             f"The {role} image's pixel type is not accepted: save it with whole numbers of 8 to 64 bits, "
             "or floats of 32 or 64 bits."
@@ -116,7 +120,8 @@ def _interpret(fields: dict[str, str], block: bytes, role: str) -> ImageHeader:
     sizes = [_whole(text, "DimSize", role) for text in fields.get("DimSize", "").split()]
     if _number(fields, "NDims", role) != len(sizes):
         raise InputRefused(f"The {role} image's header contradicts itself (NDims and DimSize): export it again.")
-    return ImageHeader(check_dimensions(sizes, role), ELEMENT_BYTES[kind], block)
+    order = ">" if _truth(fields, "BinaryDataByteOrderMSB", role) else "<"
+    return ImageHeader(check_dimensions(sizes, role), np.dtype(order + PIXEL_TYPES[kind]), block)
 
 
 def _check_stored_size(found_bytes: int, stated_bytes: int, role: str) -> None:

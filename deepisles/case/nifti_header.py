@@ -12,6 +12,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+import numpy as np
+
 from deepisles.case.formats import NIFTI_GZ_SUFFIX, split_name
 from deepisles.case.image_header import (
     CHUNK_BYTES,
@@ -21,7 +23,7 @@ from deepisles.case.image_header import (
     refuse_surplus,
     refuse_truncated,
 )
-from deepisles.case.limits import MAX_ORIGIN_MM
+from deepisles.case.limits import MAX_ORIGIN_MM, refuse_not_finite
 from deepisles.errors import GeometryError, InputRefused
 
 HEADER_BYTES: Final = 348
@@ -30,8 +32,19 @@ MIN_DATA_OFFSET: Final = 352
 MAX_DATA_OFFSET: Final = MIN_DATA_OFFSET + (16 << 20)
 """Extensions between header and voxels may hold a copy of the DICOM header, but not more."""
 
-BYTES_BY_DATATYPE: Final = {2: 1, 4: 2, 8: 4, 16: 4, 64: 8, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8}
-"""uint8, int16, int32, float32, float64, int8, uint16, uint32, int64, uint64."""
+PIXEL_TYPES: Final = {
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
+    1280: "u8",
+}
+"""NumPy's names of the datatype codes."""
 
 SEVERAL_VALUES_DATATYPES: Final = (32, 128, 1792, 2048, 2304)
 """complex64, RGB, complex128, complex256, RGBA."""
@@ -73,7 +86,8 @@ def read_nifti_header(path: Path, role: str) -> ImageHeader:
     try:
         with cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb") as file:
             header, data_offset = _interpret(file.read(HEADER_BYTES), role)
-            _check_length(file, data_offset + header.data_bytes - HEADER_BYTES, role)
+            file.read(data_offset - HEADER_BYTES)
+            _check_voxels(file, header, role)
     except EOFError as error:
         raise refuse_truncated(role) from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -95,12 +109,13 @@ def _interpret(block: bytes, role: str) -> tuple[ImageHeader, int]:
     size_xyz = check_dimensions(dims[1 : dims[0] + 1], role)
     if datatype in SEVERAL_VALUES_DATATYPES:
         raise InputRefused(f"The {role} image has several values per voxel (colour or complex): give a grey-scale one.")
-    if datatype not in BYTES_BY_DATATYPE:
+    if datatype not in PIXEL_TYPES:
         raise InputRefused(
             f"The {role} image's pixel type is not accepted: save it with whole numbers of 8 to 64 bits, "
             "or floats of 32 or 64 bits."
         )
-    if bits != 8 * BYTES_BY_DATATYPE[datatype]:
+    pixel_type = np.dtype(order + PIXEL_TYPES[datatype])
+    if bits != 8 * pixel_type.itemsize:
         raise refuse_damaged(role)
     if not (MIN_DATA_OFFSET <= data_offset <= MAX_DATA_OFFSET and data_offset == int(data_offset)):
         raise InputRefused(f"The {role} image's header does not say where its voxels begin: export it again.")
@@ -108,7 +123,7 @@ def _interpret(block: bytes, role: str) -> tuple[ImageHeader, int]:
     if (slope == 0 and offset != 0) or (slope != 0 and math.isfinite(slope) and not math.isfinite(offset)):
         raise InputRefused(f"The {role} image's header scales its values by no sensible factor: export it again.")
     _check_placement(block, order, role)
-    return ImageHeader(size_xyz, bits // 8, block), int(data_offset)
+    return ImageHeader(size_xyz, pixel_type, block), int(data_offset)
 
 
 def _check_placement(block: bytes, order: str, role: str) -> None:
@@ -138,12 +153,20 @@ def _byte_order(block: bytes, role: str) -> str:
     )
 
 
-def _check_length(file: BinaryIO, expected_bytes: int, role: str) -> None:
-    """Read the rest of the file in pieces and drop them; reading to the end also verifies gzip's checksum."""
-    found_bytes = 0
+def _check_voxels(file: BinaryIO, header: ImageHeader, role: str) -> None:
+    """Read the voxels in pieces and drop them, to the file's end, which also verifies gzip's checksum.
+
+    Values are looked at here because ITK's NIfTI library turns NaN and infinity into zero.
+    """
+    found_bytes = not_finite = 0
     while piece := file.read(CHUNK_BYTES):
         found_bytes += len(piece)
-        if found_bytes > expected_bytes:
+        if found_bytes > header.data_bytes:
             raise refuse_surplus(role)
-    if found_bytes < expected_bytes:
+        if header.pixel_type.kind == "f":
+            values = np.frombuffer(piece, header.pixel_type, len(piece) // header.pixel_type.itemsize)
+            not_finite += values.size - int(np.count_nonzero(np.isfinite(values)))
+    if found_bytes < header.data_bytes:
         raise refuse_truncated(role)
+    if not_finite:
+        raise refuse_not_finite(not_finite, role)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SealsSettings:
-    """SEALS (nnU-Net v1 plans); axes are (z, y, x) before `transpose`, except `patch_size`, which comes after it.
+    """SEALS (nnU-Net v1 plans); axes are those the networks see: (z, y, x) in the order that `transpose` gives.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from deepisles.preparation.prepared import PreparedCase
 class Swan:
     """SWAN with its networks loaded.
 
-    Dropout is off, while the original leaves it on; the mean of the logits is the same rule (see docs/fidelity.md).
+    Dropout is off, while the original leaves it on (see docs/fidelity.md).
 
     Parameters
     ----------

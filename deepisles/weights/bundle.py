@@ -119,7 +119,7 @@ class Bundle:
         content = self._read(entry)
         label = f"{entry.file} in {self.folder}"
         if isinstance(entry.architecture, TorchScriptSpec):
-            return open_torchscript(content, label).requires_grad_(False)
+            return open_torchscript(content, label)
         try:
             tensors = load(content)
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:

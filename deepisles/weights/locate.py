@@ -59,12 +59,16 @@ def open_weights(path: Path | None = None, places: Places | None = None, cache: 
         If there are none, or they are damaged.
     """
     chosen = path or find_weights(places or Places())
-    if (chosen / MANIFEST_NAME).exists():
-        return Bundle.open(chosen)
-    if is_published_tree(chosen):
-        return open_published(chosen, cache)
     if not chosen.is_dir():
         raise WeightsError(f"There is no folder {chosen}; give a weights bundle, or the published weights.")
+    try:
+        is_bundle, is_tree = (chosen / MANIFEST_NAME).exists(), is_published_tree(chosen)
+    except OSError as error:
+        raise WeightsError(f"The folder {chosen} cannot be read; check its permissions.") from error
+    if is_bundle:
+        return Bundle.open(chosen)
+    if is_tree:
+        return open_published(chosen, cache)
     raise WeightsError(
         f"{chosen} holds neither a weights bundle ({MANIFEST_NAME}) nor the published weights "
         f"(SEALS, NVAUTO, FACTORIZER); give a folder that does."
@@ -82,8 +86,11 @@ def find_weights(places: Places) -> Path:
     if given := os.environ.get(WEIGHTS_VARIABLE):
         return Path(given)
     for folder in (places.platform_folder, *(places.models_folder / name for name in places.bundle_names)):
-        if folder.is_dir() and any(folder.iterdir()):
-            return folder
+        try:
+            if folder.is_dir() and any(folder.iterdir()):
+                return folder
+        except OSError as error:
+            raise WeightsError(f"The folder {folder} cannot be read; check its permissions.") from error
     raise WeightsError(
         f"No weights were found: give a bundle or the published weights with --weights, or set {WEIGHTS_VARIABLE}."
     )

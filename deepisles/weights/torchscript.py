@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from io import BytesIO
 from zipfile import BadZipFile, ZipFile
 
@@ -12,6 +13,8 @@ from torch import nn
 from deepisles.errors import WeightsError
 
 MAX_CODE_BYTES = 64 * 2**20
+SCRIPT_ERRORS = (RuntimeError, torch.jit.Error)
+"""What running an archive raises."""
 _REACHES_OUT = re.compile(rb"\b(torch\.(save|load|from_file)|__setstate__|ops\.(?!prim\.|aten\.)\w+)")
 """TorchScript has no more of Python than its own operators; these write or map files, or come from extensions."""
 
@@ -34,8 +37,10 @@ def open_torchscript(data: bytes, label: str) -> nn.Module:
     _check_code(data, label)
     try:
         module: nn.Module = torch.jit.load(BytesIO(data), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+    except (*SCRIPT_ERRORS, ValueError, TypeError, LookupError) as error:
         raise WeightsError(f"{label} is damaged or no TorchScript archive; fetch it again.") from error
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
     return module.eval()
 
 
@@ -46,7 +51,7 @@ def _check_code(data: bytes, label: str) -> None:
             if sum(entry.file_size for entry in sources) > MAX_CODE_BYTES:
                 raise WeightsError(f"{label} holds too much code for a network; do not use it.")
             found = next((match for entry in sources if (match := _REACHES_OUT.search(archive.read(entry)))), None)
-    except (BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError, zlib.error) as error:
         raise WeightsError(f"{label} is damaged or no TorchScript archive; fetch it again.") from error
     if found:
         raise WeightsError(f"The code in {label} uses {found[0].decode()}, which no network needs; do not use it.")

@@ -92,5 +92,5 @@ def read_torch_archive(data: bytes, label: str) -> object:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text[:100]
+    text = "".join(letter for letter in str(error)[:100] if letter.isprintable())
+    return text or type(error).__name__

@@ -120,11 +120,12 @@ def write_bundle(destination: Path, replace: bool = True) -> Iterator[BundleWrit
         If it cannot be written.
     """
     check_destination(destination)
-    partial = destination.with_name(f".{destination.name}.{uuid4().hex}.partial")
+    place = destination.resolve()
+    partial = place.with_name(f".{place.name}.{uuid4().hex}.partial")
     try:
         partial.mkdir(parents=True)
         yield BundleWriter(partial)
-        _move(partial, destination, replace)
+        _move(partial, place, replace)
     except OSError as error:
         raise OutputError(f"The bundle cannot be written to {destination}: {error.strerror or error}.") from error
     finally:

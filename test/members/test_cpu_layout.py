@@ -9,7 +9,7 @@ import torch
 from monai.networks.nets import SegResNetDS
 from torch import nn
 
-from deepisles.members.cpu_layout import OneDnnConv3d, lay_out_for_cpu
+from deepisles.members.cpu_layout import ChannelsLastInstanceNorm, OneDnnConv3d, lay_out_for_cpu
 from deepisles.members.networks.plain_conv_unet import build_plain_conv_unet
 from deepisles.members.networks.specs import PlainConvUNetSpec
 
@@ -37,4 +37,11 @@ def test_answers_are_the_same(build):
     assert not any(type(module) is nn.Conv3d for module in fast.modules())
     image = torch.randn(1, 2, 16, 24, 16)
     with torch.inference_mode():
-        torch.testing.assert_close(fast(image), network(image), atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(fast(image), network(image), atol=2e-5, rtol=1e-5)
+
+
+def test_instance_normalisation_is_exact_far_from_zero():
+    norm = nn.InstanceNorm3d(3, affine=True)
+    image = (torch.randn(1, 3, 40, 40, 40) + 30).contiguous(memory_format=torch.channels_last_3d)
+    exact = nn.InstanceNorm3d(3, affine=True).double()(image.double())
+    torch.testing.assert_close(ChannelsLastInstanceNorm(norm)(image).double(), exact, atol=1e-5, rtol=0)

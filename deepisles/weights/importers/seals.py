@@ -38,6 +38,7 @@ _BLOCK = re.compile(
     r"conv_blocks_(context|localization)\.(\d+)\.(?:(\d+)\.)?blocks\.(\d+)\.(conv|instnorm)\.(weight|bias)"
 )
 _HEAD = re.compile(r"(tu|seg_outputs)\.(\d+)\.(weight|bias)")
+_HEAD_WEIGHT = re.compile(r"(decoder\.(transpconvs|seg_layers)\.\d+)\.weight")
 _HEAD_NAMES = {"tu": "transpconvs", "seg_outputs": "seg_layers"}
 _LAYER_NAMES = {"conv": "conv", "instnorm": "norm"}
 
@@ -229,10 +230,9 @@ def _add_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give up-sampling and heads the zero biases that nnU-Net v1 lacks and v2 has."""
     complete = dict(tensors)
     for name, tensor in tensors.items():
-        bias = name.removesuffix("weight") + "bias"
-        if name.startswith(("decoder.transpconvs.", "decoder.seg_layers.")) and bias not in tensors:
-            channels = tensor.shape[1] if "transpconvs" in name else tensor.shape[0]
-            complete[bias] = torch.zeros(channels)
+        if match := _HEAD_WEIGHT.fullmatch(name):
+            channels = tensor.shape[1] if match[2] == "transpconvs" else tensor.shape[0]
+            complete.setdefault(f"{match[1]}.bias", torch.zeros(channels))
     return complete
 
 
