@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Final, NoReturn, get_args
 
 from deepisles.case.layouts import find_plain_case
@@ -102,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_up_streams()
     chosen = _parser().parse_args(arguments)
     _set_up_logging(chosen.debug)
+    # a plain SIGTERM would leave the registration's process behind
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         run_container(chosen.input, chosen.output, _read_options(chosen), StageLog())
     except DeepIslesError as error:
@@ -170,6 +174,10 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         save_members=bool(chosen.save_members),
         debug=chosen.debug,
     )
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _set_up_streams() -> None:

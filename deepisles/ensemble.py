@@ -220,7 +220,7 @@ def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock
             prediction = member.segment(images, lambda done, total: clock.progress.advance(member.name, done, total))
         if not np.isfinite(prediction.probability).all():
             raise ArithmeticError("its answer holds values that are not numbers")
-    except (DeepIslesError, RuntimeError, MemoryError, ValueError, ArithmeticError) as error:
+    except (DeepIslesError, RuntimeError, torch.jit.Error, MemoryError, ValueError, ArithmeticError) as error:
         logger.debug("%s failed", member.name, exc_info=True)
         first_line = (str(error).splitlines() or ["no message"])[0]
         reason = f"{member.name.upper()} failed ({type(error).__name__}: {first_line})."

@@ -1,9 +1,9 @@
 """Resampling by the rules of MONAI 0.9 (`Spacing`, `SpatialResample`), which NVAUTO was trained and run with.
 
-Later MONAI versions put the new grid elsewhere on oblique images. The arithmetic is part of the result: the new affine
-is rounded to float32 and solved for in float32 by LAPACK, which leaves position errors of about 1e-8; so background
-voxels beside a skull-stripped brain come out as about 1e-6 instead of 0, and the normalisation that follows counts them
-as brain.
+Later MONAI versions put the new grid elsewhere on oblique images. The arithmetic is part of the result: affines are
+rounded to float32, which leaves position errors of about 1e-8, and even the rounding dust of the solve (1e-18) moves
+some; so background voxels beside a skull-stripped brain come out as up to 1e-6 instead of 0, and the normalisation that
+follows counts them as brain.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from monai.data.utils import zoom_affine
 from monai.networks.layers import AffineTransform
 from numpy.typing import NDArray
 from torch import Tensor
+
+from deepisles.members.fused_solve import solve_fused
 
 SAME_AFFINE_TOLERANCE = 1e-3
 """Affines whose entries differ by less, with equal sizes, are not resampled (MONAI 0.9, SpatialResample)."""
@@ -82,7 +84,8 @@ def plan_resampling(
         extent = np.ptp((np.linalg.inv(target) @ corners)[:3], axis=1)
         new_shape = tuple(int(n) for n in np.round(extent + 1.0))
     rounded = target.astype(np.float32)
-    position = np.linalg.solve(source.astype(np.float32), rounded)
+    # NumPy's solve of float32 matrices, which MONAI calls: in float64 inside, rounded to float32
+    position = solve_fused(source.astype(np.float32).astype(np.float64), rounded.astype(np.float64)).astype(np.float32)
     same = np.allclose(source, rounded, atol=SAME_AFFINE_TOLERANCE) and tuple(shape) == new_shape
     return Resampling(rounded, new_shape, position, same)
 
