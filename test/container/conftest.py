@@ -114,7 +114,8 @@ def run_image(image: str, image_config: dict[str, Any], tmp_path_factory: pytest
         start = time.monotonic()
         try:
             subprocess.run(
-                ["timeout", "--kill-after", "10", str(TIME_LIMIT_SECONDS), "unshare", "--net", "buildah", "run", "--isolation", "chroot",
+                ["timeout", "--kill-after", "10", str(TIME_LIMIT_SECONDS),
+                 "unshare", "--net", "buildah", "run", "--isolation", "chroot",
                  "--volume", f"{inputs}:/input:ro", "--volume", f"{output}:/output",
                  "--volume", f"{model or empty}:/opt/ml/model:ro", "--volume", f"{record}:/record",
                  container, "--", "sh", "-c", RECORD, "sh", *process],
