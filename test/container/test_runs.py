@@ -12,7 +12,7 @@ from scipy import ndimage
 
 GEOMETRY_TOLERANCE = 1e-5
 VOLUME_TOLERANCE_ML = 1e-3
-LEAST_DICE = 0.9
+LEAST_DICE = 0.85
 
 
 def measure(mask: sitk.Image) -> tuple[float, int]:
