@@ -8,7 +8,7 @@ suite=bookworm
 base="localhost/deepisles-ci-base:$suite"
 image=localhost/deepisles:ci
 python="$PWD/.venv/bin/python"
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/deepisles-ci"
+cache="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deepisles-ci"
 
 fail() {
     printf 'container stage: %s\n' "$1" >&2
@@ -62,7 +62,7 @@ make_wheelhouse() {
     wheelhouse="$cache/wheelhouse-$here-$(sha256sum requirements.txt | cut -c1-16)"
     if [ -d "$wheelhouse" ]; then return; fi
     say "Making the wheels of requirements.txt"
-    rm -rf "$cache"/wheelhouse-*
+    rm -rf "$cache"/wheelhouse-* "$cache/partial"
     "$python" -m pip wheel --quiet --quiet --requirement requirements.txt --wheel-dir "$cache/partial"
     mv "$cache/partial" "$wheelhouse"
 }
@@ -77,8 +77,8 @@ build_image() {
     ./build.sh --engine buildah --name "$image" --base-image "$base" --wheelhouse "$wheelhouse" \
         -- --layers --isolation chroot --network host >"$scratch/build.log" 2>&1 \
         || { tail -n 60 "$scratch/build.log" >&2 && fail "the image could not be built; its last messages are above."; }
-    # the last run's image has lost its name to this one
-    if [ -n "$before" ] && [ "$before" != "$(image_id)" ]; then buildah rmi "$before" >/dev/null; fi
+    # the last run's image has lost its name to this one; a run that was cut off may have left containers of it
+    if [ -n "$before" ] && [ "$before" != "$(image_id)" ]; then buildah rmi --force "$before" >/dev/null; fi
 }
 
 clean_up() {

@@ -30,7 +30,7 @@ def test_registration_moves_flair_onto_the_dwi():
     with FlairRegistration(dwi, flair) as registration:
         result = registration.result()
     one_voxel_off = np.abs(np.roll(dwi.array, 1, axis=2) - dwi.array).mean()
-    assert np.abs(result.array - dwi.array).mean() < 0.3 * one_voxel_off
+    assert np.abs(result.array - dwi.array).mean() < 0.5 * one_voxel_off
     assert result.grid == dwi.grid
     assert result.array.dtype == np.float32
 
