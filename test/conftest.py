@@ -17,14 +17,17 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Undo what a front end run in this process did to logging, which tests that read messages depend on."""
+def _untouched_logging() -> Iterator[None]:
+    """Give every test logging as it is before a front end sets it up, which front ends run in this process do.
+
+    Fixtures of a wider scope run before this one, so the levels are set anew, not put back to what was found.
+    """
     root, ours = logging.getLogger(), logging.getLogger("deepisles")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
+    handlers = list(root.handlers)
+    root.setLevel(logging.WARNING)
+    ours.setLevel(logging.NOTSET)
     yield
     root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
     logging.captureWarnings(capture=False)
 
 
