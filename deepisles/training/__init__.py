@@ -1,0 +1,1 @@
+"""Training the three members: synthetic strokes, data, networks, and the bundle that comes out."""

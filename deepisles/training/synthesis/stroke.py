@@ -1,0 +1,90 @@
+"""An acute or subacute stroke: lowered diffusion, raised T2, strong in the core, weak at the rim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from deepisles.training.synthesis.lesion_shapes import (
+    LesionShape,
+    draw_blob,
+    draw_emboli,
+    draw_expert_shape,
+)
+from deepisles.training.synthesis.noise import draw_smooth_field
+from deepisles.training.synthesis.scene import SPACING_MM, FloatArray, Mask, Scene, measure_depth_mm
+
+EDGE_MM = (1.0, 2.2)
+"""Deviation of the blur of a lesion's edge; diffusion signal falls from core to background within about 4 mm."""
+CORE_DEPTH_MM = (3.0, 9.0)
+"""Depth at which a lesion reaches its full strength."""
+ADC_RATIO = (0.42, 0.85)
+"""ADC in the lesion over that of the mirrored region (measured: 0.47 to 0.85)."""
+B0_RATIO = (1.0, 1.75)
+"""T2-weighted signal likewise; with the ADC it gives the measured DWI ratios of 1.4 to 2.8."""
+FLAIR_RATIO = (0.95, 1.7)
+"""FLAIR signal likewise: unchanged in the first hours, bright later (measured: 1.42)."""
+UNEVENNESS = (0.08, 0.25)
+"""Deviation of the strength within a lesion (measured: 0.21 to 0.28 of DWI, tissue included)."""
+WEAK_SHARE = 0.3
+"""Share of strokes that are hardly visible."""
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A scene with a stroke, and where it is.
+
+    Parameters
+    ----------
+    scene : Scene
+        With the stroke.
+    lesion : numpy.ndarray
+        bool (z, y, x): what an expert would draw.
+    """
+
+    scene: Scene
+    lesion: Mask
+
+
+def add_stroke(rng: np.random.Generator, scene: Scene, shapes: tuple[LesionShape, ...]) -> Stroke:
+    """Add one stroke: a real lesion's shape, emboli, a blob, or a shape with emboli around."""
+    kind = rng.random()
+    if kind < 0.5 and shapes:
+        field = draw_expert_shape(rng, shapes, scene)
+        if rng.random() < 0.3:
+            field = np.maximum(field, draw_emboli(rng, scene))
+    elif kind < 0.88:
+        field = draw_emboli(rng, scene)
+    else:
+        field = draw_blob(rng, scene)
+    lesion = (field > 0.5) & (scene.parenchyma > 0.35) & scene.brain
+    return Stroke(restrict_diffusion(rng, scene, lesion), lesion)
+
+
+def restrict_diffusion(rng: np.random.Generator, scene: Scene, lesion: Mask) -> Scene:
+    """Let the tissue of a lesion (z, y, x) look like a stroke of random age."""
+    strength = draw_strength(rng, lesion) * np.clip(scene.parenchyma * 1.5, 0, 1)
+    weak = rng.uniform(0.3, 0.7) if rng.random() < WEAK_SHARE else 1.0
+    adc_ratio, age = rng.uniform(*ADC_RATIO), rng.random()
+    b0_ratio = 1 + (B0_RATIO[1] - 1) * np.clip(age * rng.uniform(0.4, 1.2), 0, 1)
+    flair_ratio = FLAIR_RATIO[0] + (FLAIR_RATIO[1] - FLAIR_RATIO[0]) * age * rng.uniform(0.5, 1.0)
+    return scene.change(
+        adc_factor=1 - weak * strength * (1 - adc_ratio),
+        b0_factor=1 + weak * strength * (b0_ratio - 1),
+        flair_factor=1 + weak * strength * (flair_ratio - 1),
+    )
+
+
+def draw_strength(rng: np.random.Generator, lesion: Mask) -> FloatArray:
+    """Draw how strongly each voxel (z, y, x) of a lesion is hit, 0 to about 1.3: cores more than rims."""
+    depth_mm = measure_depth_mm(lesion)
+    rim = rng.uniform(0.55, 1.0)
+    core = np.where(lesion, rim + (1 - rim) * np.clip(depth_mm / rng.uniform(*CORE_DEPTH_MM), 0, 1), 0)
+    blurred = ndimage.gaussian_filter(core.astype(np.float32), rng.uniform(*EDGE_MM) / SPACING_MM)
+    uneven = 1 + rng.uniform(*UNEVENNESS) * draw_smooth_field(rng, lesion.shape, rng.uniform(6, 14))
+    # blur takes most from the smallest lesions, which experts still see
+    small = ndimage.maximum_filter(blurred, 3)
+    lifted = blurred * np.maximum(small, 0.3) ** -0.5
+    return np.asarray(np.clip(lifted * uneven, 0, 1.3), dtype=np.float32)
