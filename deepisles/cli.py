@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +9,7 @@ import typer
 
 from deepisles import __version__
 from deepisles.case.files import CaseFiles
-from deepisles.errors import DeepIslesError
+from deepisles.cli_training import synthesise, train
 from deepisles.options import (
     ConsensusRule,
     Profile,
@@ -22,6 +18,7 @@ from deepisles.options import (
     parse_members,
     parse_vote_weights,
 )
+from deepisles.plain_errors import Debug, plain_errors
 
 app = typer.Typer(
     name="deepisles",
@@ -32,10 +29,8 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="Weights: import the published ones, verify, describe.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
-
-UNEXPECTED_EXIT_CODE = 1
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
+app.command()(train)
+app.command()(synthesise)
 
 
 def main() -> None:
@@ -192,28 +187,3 @@ def describe_weights(
         from deepisles.weights.locate import open_weights
 
         typer.echo(open_weights(bundle).describe())
-
-
-@contextmanager
-def plain_errors(debug: bool) -> Iterator[None]:
-    """End with one sentence on stderr and the error's exit code; with `debug`, also with its traceback."""
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("deepisles").setLevel(logging.DEBUG if debug else logging.WARNING)
-    try:
-        yield
-    except DeepIslesError as error:
-        _fail(error, str(error), error.exit_code, debug)
-    except (OSError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, MemoryError) as error:
-        _fail(
-            error,
-            f"Unexpected error ({type(error).__name__}): run again with --debug and report what it shows.",
-            UNEXPECTED_EXIT_CODE,
-            debug,
-        )
-
-
-def _fail(error: Exception, sentence: str, exit_code: int, debug: bool) -> None:
-    if debug:
-        logging.getLogger("deepisles").error("the case ended here", exc_info=error)
-    typer.echo(f"deepisles: {sentence}", err=True)
-    raise typer.Exit(exit_code) from error

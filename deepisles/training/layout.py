@@ -83,8 +83,8 @@ def find_training_cases(data: Path) -> list[TrainingCase]:
 
 def _read_table(path: Path) -> list[TrainingCase]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            rows = list(csv.DictReader(table))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputRefused(f"{path} cannot be read as a table: give a .csv file in UTF-8.") from error
     if rows and not set(COLUMNS) <= rows[0].keys():

@@ -49,6 +49,8 @@ def build_network(spec: NetworkSpec) -> nn.Module:
 def assemble_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], label: str) -> nn.Module:
     """Build a network around tensors, in eval mode on the CPU; the tensors become its parameters without a copy.
 
+    Weights that are stored in 16 bits to save space are widened to the 32 bits that the network computes with.
+
     Parameters
     ----------
     spec : NetworkSpec
@@ -74,6 +76,7 @@ def assemble_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], label: st
         name = min(missing or surplus)
         what = "lack" if missing else "have an unexpected"
         raise WeightsError(f"The weights of {label} {what} tensor {name}; they do not fit the network described.")
+    tensors = {name: _widen(tensor, wanted[name]) for name, tensor in tensors.items()}
     for name, tensor in wanted.items():
         if tensors[name].shape != tensor.shape or tensors[name].dtype != tensor.dtype:
             raise WeightsError(
@@ -115,6 +118,11 @@ def _group_names(network: nn.Module) -> dict[str, list[str]]:
     for name, tensor in network.state_dict(keep_vars=True).items():
         names[id(tensor)].append(name)
     return {known_as[0]: known_as for known_as in names.values()}
+
+
+def _widen(tensor: Tensor, wanted: Tensor) -> Tensor:
+    is_narrow = tensor.dtype == torch.float16 and wanted.dtype == torch.float32
+    return tensor.float() if is_narrow else tensor
 
 
 def _describe(tensor: Tensor) -> str:

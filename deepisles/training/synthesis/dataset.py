@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from deepisles.case.volume import Grid
-from deepisles.errors import DeepIslesError, OutputError
+from deepisles.errors import OutputError
 from deepisles.reports.images import write_volume
 from deepisles.training.layout import name_case
 from deepisles.training.synthesis.case import Ingredients, synthesise_case
@@ -81,19 +81,3 @@ def write_case(folder: Path, seed: int, images: Acquisition) -> None:
     if images.flair is not None and place.flair is not None:
         write_volume(place.flair, np.ascontiguousarray(images.flair[..., ::-1]), grid)
     write_volume(place.mask, np.ascontiguousarray(images.lesion[..., ::-1]).astype(np.uint8), grid)
-
-
-def check_case_can_be_made(ingredients: Ingredients) -> None:
-    """Make one case before hundreds are asked for, so that what is missing is said at once.
-
-    Raises
-    ------
-    DeepIslesError
-        If an optional package is missing.
-    """
-    try:
-        synthesise_case(0, ingredients)
-    except ImportError as error:
-        raise DeepIslesError(
-            f"Synthetic cases need the package {error.name}: install deepisles with its extra 'train'."
-        ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
@@ -70,7 +71,7 @@ def _load_shape(path: Path) -> LesionShape | None:
     try:
         image = nibabel.load(path)
         mask = np.asarray(image.dataobj) > 0
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise InputRefused(f"The lesion mask {path.name} cannot be read; leave it out or fetch it again.") from error
     if mask.ndim != 3 or not mask.any():
         return None

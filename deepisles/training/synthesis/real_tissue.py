@@ -42,7 +42,8 @@ def heal(tissue: RealTissue) -> Scene:
     The mirror plane is the middle of the brain's box: good to a few millimetres, and the seams are feathered.
     """
     moved_mask = ndimage.binary_dilation(tissue.lesion, iterations=2)
-    blend = np.clip(ndimage.gaussian_filter(moved_mask.astype(np.float32), FEATHER_VOXELS) * 2, 0, 1)
+    feathered = ndimage.gaussian_filter(moved_mask.astype(np.float32), FEATHER_VOXELS)
+    blend = np.asarray(np.clip(feathered * 2, 0, 1), dtype=np.float32)
     box = ndimage.find_objects(tissue.brain.astype(np.uint8))[0]
     middle = box[2].start + box[2].stop - 1
     columns = middle - np.arange(tissue.dwi.shape[2])

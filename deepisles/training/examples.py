@@ -1,0 +1,170 @@
+"""A training case as the networks want it: on an isotropic grid, cut to the brain, normalised; kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from deepisles.case.case import Case
+from deepisles.case.reading import read_case, read_volume
+from deepisles.case.volume import Grid, Volume
+from deepisles.errors import DeepIslesError, GeometryError
+from deepisles.members.swan import resample_to
+from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM, bring_adc_to_dwi
+from deepisles.preparation.registration import FlairRegistration
+from deepisles.training.layout import TrainingCase
+
+logger = logging.getLogger(__name__)
+
+DWI, ADC, FLAIR = 0, 1, 2
+"""Channels of an example."""
+MARGIN_VOXELS = 4
+LAYOUT_VERSION = "1"
+"""Part of a cache entry's name: another version is prepared anew."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One case ready for training; axes (z, y, x) in storage order, isotropic.
+
+    Parameters
+    ----------
+    channels : numpy.ndarray
+        float16 (3, z, y, x): DWI, ADC, FLAIR, each at zero mean and unit deviation over its voxels that are not 0,
+        and 0 elsewhere. FLAIR is all 0 where there is none.
+    lesion : numpy.ndarray
+        uint8 {0, 1} (z, y, x).
+    """
+
+    channels: NDArray[np.float16]
+    lesion: NDArray[np.uint8]
+
+    @property
+    def has_flair(self) -> bool:
+        """Whether FLAIR is there."""
+        return bool(self.channels[FLAIR].any())
+
+
+@dataclass(frozen=True)
+class AlignedCase:
+    """One case on its DWI's grid; arrays (z, y, x) float32, `flair` None where there is none, `lesion` bool."""
+
+    dwi: NDArray[np.float32]
+    adc: NDArray[np.float32]
+    flair: NDArray[np.float32] | None
+    lesion: NDArray[np.bool_]
+    grid: Grid
+
+
+def read_aligned(case: TrainingCase) -> AlignedCase:
+    """Read a case and bring its images onto the DWI's grid.
+
+    A FLAIR on another grid than the DWI is registered, which takes a minute.
+
+    Raises
+    ------
+    InputRefused, GeometryError, MemberFailed
+        If the images or the mask cannot be used; the message names the case.
+    """
+    try:
+        images = read_case(case.images)
+        mask = read_volume(case.mask, "lesion mask", allow_constant=True)
+        adc, _ = bring_adc_to_dwi(images.dwi, images.adc)
+        if not mask.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
+            raise GeometryError("The lesion mask does not lie on the DWI's grid: resample it onto that.")
+        flair = None if images.flair is None else _on_dwi(images, images.flair)
+    except DeepIslesError as error:
+        raise type(error)(f"Training case {case.name}: {error}") from error
+    return AlignedCase(
+        dwi=images.dwi.array.astype(np.float32),
+        adc=adc.array.astype(np.float32),
+        flair=None if flair is None else flair.array.astype(np.float32),
+        lesion=mask.array > 0,
+        grid=images.dwi.grid,
+    )
+
+
+def prepare_example(case: TrainingCase, spacing_mm: float) -> Example:
+    """Read one case and bring it to an isotropic grid.
+
+    Every member resamples in its own way when it segments (SEALS by way of 1 mm and cubic splines, NVAUTO in physical
+    space); training takes one trilinear step for all, whose differences are smaller than those between scanners.
+
+    Raises
+    ------
+    InputRefused, GeometryError, MemberFailed
+        As `read_aligned`.
+    """
+    aligned = read_aligned(case)
+    flair = np.zeros_like(aligned.dwi) if aligned.flair is None else aligned.flair
+    stacked = np.stack([aligned.dwi, aligned.adc, flair, aligned.lesion.astype(np.float32)])
+    # resample_to takes (x, y, z), as does the spacing
+    native = torch.from_numpy(np.ascontiguousarray(stacked.transpose(0, 3, 2, 1)))[None]
+    resampled = resample_to(native, aligned.grid.spacing_mm, (spacing_mm,) * 3)[0].numpy().transpose(0, 3, 2, 1)
+    channels = np.stack([normalise_nonzero(channel) for channel in resampled[:3]])
+    box = find_brain_box(channels[DWI] != 0)
+    return Example(
+        np.ascontiguousarray(channels[:, *box], dtype=np.float16),
+        np.ascontiguousarray(resampled[3][box] >= 0.5).astype(np.uint8),
+    )
+
+
+def load_example(case: TrainingCase, spacing_mm: float, cache: Path) -> Example:
+    """Take an example from the cache, or prepare it and put it there.
+
+    Raises
+    ------
+    InputRefused, GeometryError, MemberFailed
+        As `prepare_example`.
+    """
+    stored = cache_path(case, spacing_mm, cache)
+    if not stored.exists():
+        example = prepare_example(case, spacing_mm)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        partial = stored.with_suffix(".partial.npy")
+        np.save(partial, np.concatenate([example.channels, example.lesion[None].astype(np.float16)]))
+        partial.replace(stored)
+    # mapped, so that a crop reads only its own part
+    array = np.load(stored, mmap_mode="r", allow_pickle=False)
+    return Example(array[:3], array[3])
+
+
+def cache_path(case: TrainingCase, spacing_mm: float, cache: Path) -> Path:
+    """Name a case's place in the cache: it changes with the files, their times and how they are prepared."""
+    files = [case.dwi, case.adc, case.mask, *([case.flair] if case.flair and case.flair.exists() else [])]
+    said = [LAYOUT_VERSION, f"{spacing_mm}"]
+    said += [f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+    return cache / f"{hashlib.sha256(' '.join(said).encode()).hexdigest()[:24]}.npy"
+
+
+def normalise_nonzero(channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring the voxels that are not 0 to zero mean and unit deviation; zeros stay zero."""
+    result = channel.copy()
+    inside = channel != 0
+    if inside.any():
+        values = channel[inside]
+        result[inside] = (values - values.mean()) / max(float(values.std()), 1e-8)
+    return result
+
+
+def find_brain_box(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """Find the box (z, y, x) around a mask, with a margin; the whole volume where it is empty."""
+    found = ndimage.find_objects(brain.astype(np.uint8))
+    if not found:
+        return slice(None), slice(None), slice(None)
+    z, y, x = (slice(max(part.start - MARGIN_VOXELS, 0), part.stop + MARGIN_VOXELS) for part in found[0])
+    return z, y, x
+
+
+def _on_dwi(images: Case, flair: Volume) -> Volume:
+    if flair.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
+        return flair
+    with FlairRegistration(images.dwi, flair) as registering:
+        return registering.result()

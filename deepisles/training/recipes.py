@@ -1,0 +1,181 @@
+"""How each member is trained: its networks, losses and pace.
+
+The members differ in architecture, loss and channels, since the vote lives on their differences (de la Rosa et al.
+2025, Methods). Averaging networks that share weights brings nothing; they are trained apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deepisles.errors import InputRefused
+from deepisles.members.member import MemberName
+from deepisles.members.networks.specs import (
+    NetworkSpec,
+    PlainConvUNetSpec,
+    ResUNetSpec,
+    SegResNetDSSpec,
+    Size,
+    SwinFactorizerSpec,
+    UNetSkeletonSpec,
+)
+from deepisles.members.settings import NvautoSettings, SealsSettings, SwanSettings
+from deepisles.training.examples import ADC, DWI, FLAIR
+
+LossName = Literal["dice-cross-entropy", "dice-focal"]
+KERNEL: Size = (3, 3, 3)
+HALVING: Size = (2, 2, 2)
+WHOLE: Size = (1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one member's networks are trained.
+
+    Parameters
+    ----------
+    member : str
+        Which one.
+    networks : mapping of str to NetworkSpec
+        Kinds of network by name; each kind is trained once per fold.
+    settings : SealsSettings, NvautoSettings or SwanSettings
+        How the trained member prepares, windows and blends.
+    channels : tuple of int
+        Its input channels, out of DWI, ADC, FLAIR.
+    axes : str
+        Axis order that its networks see.
+    patch_size : 3-tuple of int
+        Crop (z, y, x) that it is trained on.
+    spacing_mm : float
+        Isotropic spacing of the crops.
+    loss : str
+        "dice-cross-entropy" or "dice-focal", over all outputs of deep supervision.
+    out_channels : int
+        Of its networks: 2 (background and lesion) or 1 (lesion).
+    learning_rate, weight_decay : float
+        Of AdamW, after a warm-up and with cosine decay to 0.
+    batch_size : int
+        Crops per step.
+    """
+
+    member: MemberName
+    networks: dict[str, NetworkSpec]
+    settings: SealsSettings | NvautoSettings | SwanSettings
+    channels: tuple[int, ...]
+    axes: Literal["zyx", "xyz"]
+    loss: LossName
+    out_channels: int = 2
+    patch_size: Size = (64, 64, 64)
+    spacing_mm: float = 2.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    batch_size: int = 2
+
+
+def find_recipe(member: str) -> Recipe:
+    """Find a member's recipe: networks small enough for two CPU cores, at 2 mm.
+
+    Parameters
+    ----------
+    member : str
+        "seals", "nvauto" or "swan".
+
+    Raises
+    ------
+    InputRefused
+        If there is none of that name.
+    """
+    recipes = {"seals": seals_starter, "nvauto": nvauto_starter, "swan": swan_starter}
+    if member not in recipes:
+        raise InputRefused(f"There is no member called {member!r}: choose {', '.join(recipes)}.")
+    return recipes[member]()
+
+
+def seals_starter() -> Recipe:
+    """SEALS in small: a plain U-Net with Dice and cross entropy, as nnU-Net trains it."""
+    features = (8, 24, 48, 96, 128)
+    stages = len(features)
+    return Recipe(
+        member="seals",
+        networks={
+            "fold": PlainConvUNetSpec(
+                in_channels=2,
+                out_channels=2,
+                features=features,
+                strides=(WHOLE, *(HALVING,) * (stages - 1)),
+                encoder_kernel_sizes=(KERNEL,) * stages,
+                decoder_kernel_sizes=(KERNEL,) * (stages - 1),
+                encoder_convolutions=(2,) * stages,
+                decoder_convolutions=(2,) * (stages - 1),
+            )
+        },
+        settings=SealsSettings(
+            patch_size=(64, 64, 64),
+            spacing_mm=(2.0, 2.0, 2.0),
+            transpose=(0, 1, 2),
+            mask_normalisation=(True, True),
+            mirror_axes=(2,),
+        ),
+        channels=(DWI, ADC),
+        axes="zyx",
+        loss="dice-cross-entropy",
+    )
+
+
+def nvauto_starter() -> Recipe:
+    """NVAUTO in small: a SegResNet with Dice and focal loss (Auto3DSeg)."""
+    return Recipe(
+        member="nvauto",
+        networks={
+            "model": SegResNetDSSpec(
+                in_channels=2,
+                out_channels=2,
+                init_filters=8,
+                blocks_down=(1, 2, 2, 4),
+                blocks_up=(1, 1, 1),
+                dsdepth=3,
+                norm="instance_affine",
+            )
+        },
+        settings=NvautoSettings(window=(64, 64, 64), overlap=0.5, spacing_mm=(2.0, 2.0, 2.0)),
+        channels=(ADC, DWI),
+        axes="xyz",
+        loss="dice-focal",
+    )
+
+
+def swan_starter() -> Recipe:
+    """SWAN in small: a residual U-Net and a Swin Factorizer on all three images."""
+    skeleton = UNetSkeletonSpec(
+        in_channels=3,
+        out_channels=1,
+        stem_width=8,
+        widths=(8, 16, 32, 64, 96),
+        strides=(WHOLE, *(HALVING,) * 4),
+        encoder_depth=(1,) * 5,
+        decoder_depth=(1,) * 4,
+        heads=3,
+    )
+    return Recipe(
+        member="swan",
+        networks={
+            "resunet_fold": ResUNetSpec(skeleton, norm_groups=8, negative_slope=1e-2),
+            "swin-factorizer_fold": SwinFactorizerSpec(
+                skeleton,
+                spatial_size=(64, 64, 64),
+                pos_embed=True,
+                head_dim=8,
+                patch_size=(4, 4, 4),
+                shifts=(None, (2, 2, 2)),
+                rank=1,
+                iterations=5,
+                mlp_ratio=2.0,
+            ),
+        },
+        settings=SwanSettings(),
+        channels=(DWI, ADC, FLAIR),
+        axes="xyz",
+        loss="dice-cross-entropy",
+        out_channels=1,
+    )

@@ -1,0 +1,133 @@
+"""From data to a bundle: every network of one member, one after the other."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deepisles.device import choose_device
+from deepisles.errors import InputRefused
+from deepisles.training.cards import RECORDS, write_card
+from deepisles.training.curve import draw_curves
+from deepisles.training.engine import train_network
+from deepisles.training.examples import FLAIR
+from deepisles.training.folds import split
+from deepisles.training.layout import TrainingCase, find_training_cases
+from deepisles.training.options import TrainOptions
+from deepisles.training.recipes import Recipe, find_recipe
+from deepisles.weights.bundle import Bundle
+from deepisles.weights.merging import TrainedNetwork, put_member
+
+logger = logging.getLogger(__name__)
+
+
+def train_member(options: TrainOptions) -> Path:
+    """Train a member's networks and write them into a bundle.
+
+    A run that was killed goes on where it stopped when it is started again with the same options.
+
+    Returns
+    -------
+    Path
+        The bundle.
+
+    Raises
+    ------
+    InputRefused
+        If there is no such member, or the data cannot be used.
+    WeightsError
+        If the bundle to start from, or the one to write to, is not one.
+    DeviceError
+        If the device is absent.
+    """
+    recipe = find_recipe(options.member)
+    if options.learning_rate is not None:
+        recipe = replace(recipe, learning_rate=options.learning_rate)
+    device = choose_device(options.device)
+    data_sets = [_usable(find_training_cases(path), recipe) for path in options.data]
+    start = None if options.start is None else Bundle.open(options.start)
+    trained: list[TrainedNetwork] = []
+    histories: dict[str, list[dict[str, float]]] = {}
+    for number in range(options.folds):
+        fold = split(data_sets, number, options.folds)
+        for kind in _choose_kinds(options, recipe):
+            name = f"{kind}{number}"
+            logger.info("training %s %s", options.member, name)
+            network, history = train_network(
+                recipe.networks[kind],
+                recipe,
+                fold.training,
+                fold.validation,
+                options.work_folder / options.member / name,
+                options.work_folder / "examples",
+                options.pace,
+                device,
+                None if start is None else _take_start(start, recipe, kind, number),
+            )
+            trained.append(TrainedNetwork(name, recipe.networks[kind], network))
+            histories[name] = history.entries
+    # kinds stay together, in fold order, as the members expect them
+    order = {f"{kind}{number}": (place, number) for place, kind in enumerate(recipe.networks) for number in range(99)}
+    trained.sort(key=lambda each: order[each.name])
+    with put_member(options.output, recipe.member, recipe.settings, trained) as folder:
+        record = _describe_run(options, recipe, data_sets, histories)
+        (folder / RECORDS).mkdir(exist_ok=True)
+        (folder / RECORDS / f"{options.member}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        draw_curves(histories, folder / RECORDS / f"{options.member}.png")
+        (folder / "MODEL_CARD.md").write_text(write_card(folder, options.output.name), encoding="utf-8")
+    return options.output
+
+
+def _usable(cases: list[TrainingCase], recipe: Recipe) -> list[TrainingCase]:
+    if FLAIR not in recipe.channels:
+        return cases
+    with_flair = [case for case in cases if case.flair is not None and case.flair.exists()]
+    if len(with_flair) < len(cases):
+        logger.warning("%d cases have no FLAIR and are left out", len(cases) - len(with_flair))
+    if not with_flair:
+        raise InputRefused(f"{recipe.member.upper()} needs FLAIR, and no case of a data set has one.")
+    return with_flair
+
+
+def _choose_kinds(options: TrainOptions, recipe: Recipe) -> tuple[str, ...]:
+    unknown = [kind for kind in options.kinds or () if kind not in recipe.networks]
+    if unknown:
+        known = ", ".join(recipe.networks)
+        raise InputRefused(f"{options.member.upper()} has no kind of network {unknown[0]!r}: choose {known}.")
+    return options.kinds or tuple(recipe.networks)
+
+
+def _take_start(start: Bundle, recipe: Recipe, kind: str, number: int) -> nn.Module:
+    """Take the network to start from: the fold's own, or the first of its kind."""
+    entries = (
+        dict(start.manifest.members.items())[recipe.member].networks if recipe.member in start.member_names else ()
+    )
+    alike = [place for place, entry in enumerate(entries) if entry.architecture == recipe.networks[kind]]
+    if not alike:
+        raise InputRefused(f"The bundle to start from has no {recipe.member.upper()} network of the kind {kind!r}.")
+    return start.load_networks(recipe.member)[alike[min(number, len(alike) - 1)]]
+
+
+def _describe_run(
+    options: TrainOptions,
+    recipe: Recipe,
+    data_sets: list[list[TrainingCase]],
+    histories: dict[str, list[dict[str, float]]],
+) -> dict[str, Any]:
+    return {
+        "member": recipe.member,
+        "data": [{"cases": len(cases)} for cases in data_sets],
+        "start": options.start.name if options.start is not None else None,
+        "folds": options.folds,
+        "steps": options.pace.steps,
+        "seed": options.pace.seed,
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "best": {name: max(entries, key=lambda entry: entry["score"]) for name, entries in histories.items()},
+        "history": histories,
+    }
