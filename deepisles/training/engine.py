@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 import torch
 from ignite.engine import Events
-from ignite.handlers import Checkpoint, DiskSaver, EMAHandler, ProgressBar
+from ignite.handlers import Checkpoint, DiskSaver, ProgressBar
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.optimizers import WarmupCosineSchedule
 from monai.utils import set_determinism
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
 
 from deepisles.errors import DeepIslesError
@@ -124,12 +126,12 @@ def train_network(
     network = network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = WarmupCosineSchedule(optimizer, int(pace.steps * WARM_UP_SHARE), pace.steps)
-    average = EMAHandler(network, momentum=1 / AVERAGED_STEPS, momentum_warmup=0.1, warmup_iters=AVERAGED_STEPS)
+    average = AveragedModel(network, avg_fn=follow_weights)
     history = History([])
     epochs = max(pace.steps // pace.steps_per_epoch, 1)
 
     # the state says where to go on before the loader is made
-    keep = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average.ema_model}
+    keep = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average}
     done = _restore(folder, keep | {"history": history})
     crops = PatchStream(data_sets, recipe, cache, pace.seed, pace.steps * recipe.batch_size)
     numbers = _Numbers(done * recipe.batch_size, pace.steps * recipe.batch_size)
@@ -163,29 +165,34 @@ def train_network(
 
     def follow(_: object) -> None:
         schedule.step()
-        losses.append(float(trainer.state.output["loss"]))
+        average.update_parameters(network)
+        losses.append(trainer.state.output["loss"].detach().item())
         if losses[-1] != losses[-1]:
             raise DeepIslesError("The training loss is no longer a number: lower the learning rate or check the data.")
 
     def judge(_: object) -> None:
-        average.ema_model.eval()
-        result = validate(average.ema_model, validation_cases, recipe, cache, device)
+        smooth = average.module.eval()
+        result = validate(smooth, validation_cases, recipe, cache, device)
         is_best = history.add(trainer.state.iteration, sum(losses) / max(len(losses), 1), result)
         losses.clear()
         logger.info("step %d: %s", trainer.state.iteration, history.entries[-1])
         if is_best:
-            _save(average.ema_model, folder / "best.pt")
+            _save(smooth, folder / "best.pt")
 
     trainer.add_event_handler(IterationEvents.BACKWARD_COMPLETED, clip)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, follow)
-    average.attach(trainer)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, judge)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, saver)
-    ProgressBar(persist=True, desc="training").attach(
-        trainer, output_transform=lambda out: {"loss": out["loss"].item()}
-    )
+    if sys.stderr.isatty():
+        ProgressBar(persist=True, desc="training").attach(trainer, output_transform=lambda _: {"loss": losses[-1]})
     trainer.run()
     return _load_best(network, folder), history
+
+
+def follow_weights(average: Tensor, newest: Tensor, count: Tensor | int) -> Tensor:
+    """Move averaged weights toward the newest ones: quickly at first, later by one part in `AVERAGED_STEPS`."""
+    share = max(1 / AVERAGED_STEPS, 9 / (10 + int(count)))
+    return average + (newest - average) * share
 
 
 def _take_batch(

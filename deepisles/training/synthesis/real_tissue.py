@@ -59,7 +59,7 @@ def heal(tissue: RealTissue) -> Scene:
     dwi = mirror(np.maximum(tissue.dwi, 0))
     adc = mirror(np.clip(tissue.adc_1e6_mm2_s, 0, 4000))
     return Scene(
-        b0=np.asarray(dwi * np.exp(B_VALUE_S_MM2 * 1e-6 * adc), dtype=np.float32),
+        b0=dwi * np.exp(B_VALUE_S_MM2 * 1e-6 * adc),
         adc_1e6_mm2_s=adc,
         flair=None if tissue.flair is None else mirror(np.maximum(tissue.flair, 0)),
         parenchyma=np.asarray(np.clip((2 * FLUID_ADC - adc) / FLUID_ADC, 0, 1) * tissue.brain, dtype=np.float32),
@@ -73,7 +73,8 @@ def vary(rng: np.random.Generator, scene: Scene) -> Scene:
     """Warp, mirror and recolour a scene, so that one case serves as many."""
     index = np.stack(np.meshgrid(*[np.arange(n, dtype=np.float32) for n in scene.shape], indexing="ij"))
     centre = (np.array(scene.shape, dtype=np.float32).reshape(3, 1, 1, 1) - 1) / 2
-    index = centre + (index - centre) / rng.normal(1, 0.06, (3, 1, 1, 1)).astype(np.float32)
+    stretch = rng.normal(1, 0.06, (3, 1, 1, 1)).astype(np.float32)
+    index = np.asarray(centre + (index - centre) / stretch, dtype=np.float32)
     for width, reach in WARPS_MM:
         for axis in range(3):
             index[axis] += reach / SPACING_MM * rng.uniform(0.4, 1.2) * draw_smooth_field(rng, scene.shape, width)
@@ -95,8 +96,8 @@ def vary(rng: np.random.Generator, scene: Scene) -> Scene:
     )
     # other echo times and scanners: contrast between tissues changes, their order does not
     level = healthy.b0[brain].mean() if brain.any() else 1.0
-    gamma = np.maximum(healthy.b0 / max(level, 1e-6), 1e-3) ** rng.uniform(-0.2, 0.2)
-    return healthy.change(b0_factor=gamma, adc_factor=rng.normal(1, 0.06))
+    contrast = np.maximum(healthy.b0 / max(float(level), 1e-6), 1e-3) ** np.float32(rng.uniform(-0.2, 0.2))
+    return healthy.change(b0_factor=contrast, adc_factor=rng.normal(1, 0.06))
 
 
 def _place_in_template(brain: Mask) -> FloatArray:

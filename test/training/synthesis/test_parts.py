@@ -1,0 +1,148 @@
+"""Single steps of the synthesis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from deepisles.errors import InputRefused
+from deepisles.training.synthesis.anatomy import draw_healthy_scene, sharpen
+from deepisles.training.synthesis.deformation import draw_positions, widen_ventricles
+from deepisles.training.synthesis.lesion_shapes import add_ball, draw_expert_shape, load_lesion_shapes
+from deepisles.training.synthesis.noise import draw_smooth_field
+from deepisles.training.synthesis.real_tissue import RealTissue, heal, vary
+from deepisles.training.synthesis.scanner import acquire, add_rician_noise, drop_faint
+from deepisles.training.synthesis.scene import Scene
+from deepisles.training.synthesis.stroke import restrict_diffusion
+from deepisles.training.synthesis.tissue_maps import load_tissue_maps
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return draw_healthy_scene(np.random.default_rng(5))
+
+
+def test_smooth_fields_are_smooth_and_standardised() -> None:
+    fine = draw_smooth_field(np.random.default_rng(0), (40, 50, 60), 4.0)
+    coarse = draw_smooth_field(np.random.default_rng(0), (40, 50, 60), 40.0)
+    for field in (fine, coarse):
+        assert field.shape == (40, 50, 60)
+        assert abs(field.mean()) < 1e-3
+        assert field.std() == pytest.approx(1, abs=1e-3)
+    assert np.abs(np.diff(coarse, axis=1)).mean() < np.abs(np.diff(fine, axis=1)).mean() / 3
+
+
+def test_tissue_shares_fill_the_brain_and_nothing_else() -> None:
+    whole = load_tissue_maps().shares.sum(axis=0)
+    assert whole.min() >= 0
+    assert whole.max() == pytest.approx(1, abs=1e-5)
+    assert 1.7e6 < whole.sum() * 8 < 2.1e6  # mm3, the template's brain
+
+
+def test_tissue_maps_know_left_from_right_and_front_from_back() -> None:
+    maps = load_tissue_maps()
+    # a point in each frontal pole, in the splenium, and outside
+    places = np.array([[-30, 45, 20], [30, 45, 20], [0, -38, 14], [0, 110, 0]], dtype=np.float32).T.reshape(3, 4, 1, 1)
+    grey, white, fluid = maps.sample(places)[:, :, 0, 0]
+    assert ((grey + white + fluid)[:2] > 0.9).all()
+    assert white[2] > 0.5
+    assert grey[3] == white[3] == fluid[3] == 0
+
+
+def test_larger_ventricles_show_more_fluid() -> None:
+    position = draw_positions(np.random.default_rng(1))
+    fluid = [load_tissue_maps().sample(widen_ventricles(position, amount))[2] for amount in (-0.2, 0.0, 0.4)]
+    middle = (slice(30, 55), slice(30, 70), slice(25, 55))
+    small, usual, large = (part[middle].sum() for part in fluid)
+    assert small < usual < large
+
+
+def test_sharpening_keeps_the_sum() -> None:
+    shares = np.random.default_rng(0).dirichlet((1, 1, 1), size=(3, 4, 5)).transpose(3, 0, 1, 2).astype(np.float32)
+    sharper = sharpen(shares, 2.0)
+    assert np.allclose(sharper.sum(axis=0), shares.sum(axis=0), atol=1e-5)
+    assert sharper.max(axis=0).mean() > shares.max(axis=0).mean()
+
+
+def test_expert_shapes_keep_their_place_and_size(shape_folder: Path, scene: Scene) -> None:
+    shapes = load_lesion_shapes(shape_folder)
+    assert len(shapes) == 1  # the empty mask is left out
+    for seed in range(6):
+        field = draw_expert_shape(np.random.default_rng(seed), shapes, scene)
+        where = field > 0.5
+        volume_ml = where.sum() * 8 / 1000
+        assert 14.4 * 0.35 < volume_ml < 14.4 * 2.5
+        centre = scene.position_mm[:, where].mean(axis=1)
+        # on either side; moved by chance
+        assert np.linalg.norm(np.abs(centre) - np.abs([-32.0, -8.0, 22.0])) < 22
+
+
+@pytest.mark.parametrize("what", ["nothing", "text"])
+def test_shapes_that_cannot_be_used_are_refused(tmp_path: Path, what: str) -> None:
+    if what == "text":
+        (tmp_path / "a.nii.gz").write_text("no image")
+    with pytest.raises(InputRefused, match="lesion mask"):
+        load_lesion_shapes(tmp_path)
+
+
+def test_a_ball_has_its_radius() -> None:
+    field = np.zeros((40, 40, 40), dtype=np.float32)
+    add_ball(field, np.array([20, 20, 20]), 10.0, np.ones(3))
+    assert (field > 0.5).sum() * 8 == pytest.approx(4 / 3 * np.pi * 10**3, rel=0.08)
+    add_ball(field, np.array([0, 39, 0]), 6.0, np.ones(3))  # over the edge
+    assert field[0, 39, 0] == 1
+
+
+def test_a_stroke_changes_tissue_only_where_it_is(scene: Scene) -> None:
+    lesion = np.zeros(scene.shape, dtype=bool)
+    lesion[36:44, 40:50, 50:60] = True
+    struck = restrict_diffusion(np.random.default_rng(3), scene, lesion & (scene.parenchyma > 0.5))
+    far = ~ndimage.binary_dilation(lesion, np.ones((3, 3, 3)), iterations=6)
+    assert np.array_equal(struck.adc_1e6_mm2_s[far], scene.adc_1e6_mm2_s[far])
+    core = ndimage.binary_erosion(lesion & (scene.parenchyma > 0.8), iterations=1)
+    assert (struck.adc_1e6_mm2_s[core] < scene.adc_1e6_mm2_s[core]).mean() > 0.99
+    assert struck.dwi[core].mean() > 1.05 * scene.dwi[core].mean()
+
+
+def test_faint_lesions_and_specks_are_not_drawn() -> None:
+    drawn = np.zeros((8, 8, 8), dtype=bool)
+    drawn[1:3, 1:3, 1:3] = drawn[5:7, 5:7, 5:7] = drawn[0, 7, 0] = True
+    contrast = np.zeros(drawn.shape, dtype=np.float32)
+    contrast[1:3, 1:3, 1:3], contrast[5:7, 5:7, 5:7], contrast[0, 7, 0] = 2.0, 0.1, 5.0
+    kept = drop_faint(drawn, contrast)
+    assert kept.sum() == 8
+    assert kept[1, 1, 1]
+
+
+def test_noise_is_rician() -> None:
+    rng = np.random.default_rng(0)
+    empty = add_rician_noise(rng, np.zeros((40, 40, 40), dtype=np.float32), 2.0)
+    assert empty.min() >= 0
+    assert empty.mean() == pytest.approx(2.0 * np.sqrt(np.pi / 2), rel=0.02)  # a Rayleigh distribution's
+    bright = add_rician_noise(rng, np.full((40, 40, 40), 100, dtype=np.float32), 2.0)
+    assert bright.std() == pytest.approx(2.0, rel=0.03)
+
+
+def test_a_real_lesion_is_healed_from_the_other_side(scene: Scene) -> None:
+    brain = scene.brain
+    lesion = np.zeros(scene.shape, dtype=bool)
+    box = (slice(38, 46), slice(44, 54), slice(18, 26))
+    lesion[box] = True
+    dwi, adc = scene.dwi.copy(), scene.adc_1e6_mm2_s.copy()
+    dwi[lesion] *= 3
+    adc[lesion] *= 0.4
+    healed = heal(RealTissue(dwi, adc, None, brain, lesion))
+    assert healed.dwi[box].mean() < 1.4 * scene.dwi[box].mean()
+    assert healed.adc_1e6_mm2_s[box].mean() > 0.7 * scene.adc_1e6_mm2_s[box].mean()
+    assert healed.flair is None
+    # positions run as the scene's do
+    middle = np.array(scene.shape) // 2
+    assert healed.position_mm[0, middle[0], middle[1], 60] > healed.position_mm[0, middle[0], middle[1], 20]
+    varied = vary(np.random.default_rng(0), healed)
+    assert varied.brain.sum() == pytest.approx(brain.sum(), rel=0.35)
+    images = acquire(np.random.default_rng(1), varied, np.zeros(varied.shape, dtype=bool), varied.dwi, 0.5)
+    assert images.flair is None
+    assert not images.lesion.any()
