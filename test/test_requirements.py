@@ -37,6 +37,7 @@ def read_project() -> dict[str, Any]:
     ("name", "wanted"),
     [
         ("requirements.txt", read_project()["dependencies"]),
+        ("requirements-train.txt", read_project()["optional-dependencies"]["train"]),
         ("requirements-dev.txt", read_project()["optional-dependencies"]["dev"]),
     ],
 )

@@ -47,7 +47,7 @@ make_environment() {
 # the pins and the interpreter that an environment was made for
 describe() {
     sha256sum requirements.txt pyproject.toml
-    if [ "$1" = dev ]; then sha256sum requirements-dev.txt; fi
+    if [ "$1" = dev ]; then sha256sum requirements-dev.txt requirements-train.txt; fi
     .venv/bin/python --version
     pwd
 }
