@@ -27,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-weights_app = typer.Typer(help="Weights: import the published ones, verify, describe.", no_args_is_help=True)
+weights_app = typer.Typer(help="Weights: fetch or import the published ones, verify, describe.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 app.command()(train)
 app.command()(synthesise)
@@ -161,6 +161,41 @@ def import_weights(
 
         import_published(source, destination, name)
         typer.echo(f"bundle: {destination}")
+
+
+@weights_app.command("fetch")
+def fetch_published(
+    destination: Annotated[Path | None, typer.Argument(help="Folder for the bundle; default models/published.")] = None,
+    archive: Annotated[
+        Path | None, typer.Option("--file", help="The archive, downloaded already; then no network is used.")
+    ] = None,
+    url: Annotated[
+        list[str] | None, typer.Option(help="Download the archive from there; give several to try them in order.")
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option(help="The archive's, sha256:... or md5:...; default what the record says.")
+    ] = None,
+    record: Annotated[str | None, typer.Option(help="Address of another Zenodo record's metadata.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Fetch again what is there already.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Download the published weights (9 GB) and turn them into a bundle; goes on where it was cut."""
+    with plain_errors(debug):
+        from deepisles.weights.description import summarise_member
+        from deepisles.weights.fetching.fetch import NAME, FetchOptions, fetch_weights
+        from deepisles.weights.fetching.progress import TerminalFetchProgress
+        from deepisles.weights.fetching.published_archive import RECORD_ADDRESS
+        from deepisles.weights.locate import MODELS_FOLDER
+
+        place = destination or MODELS_FOLDER / NAME
+        options = FetchOptions(archive, tuple(url or ()), digest, record or RECORD_ADDRESS, replace)
+        with TerminalFetchProgress() as progress:
+            fetched = fetch_weights(place, options, progress)
+        for name, member in fetched.bundle.manifest.members.items():
+            typer.echo(summarise_member(name, member.networks))
+        typer.echo(f"archive: {fetched.archive or 'none fetched, the bundle was there and is whole; see --replace'}")
+        typer.echo(f"digest:  sha256:{fetched.bundle.digest}")
+        typer.echo(f"bundle:  {place}")
 
 
 @weights_app.command("verify")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from deepisles.weights.manifest import Manifest
+from deepisles.weights.manifest import Manifest, NetworkEntry
 
 _ARCHITECTURES = {
     "plain-conv-unet": "PlainConvUNet",
@@ -33,12 +33,17 @@ def describe_manifest(manifest: Manifest, digest: str) -> str:
     return "\n".join(_iterate_lines(manifest, digest))
 
 
+def summarise_member(name: str, networks: Sequence[NetworkEntry]) -> str:
+    """Summarise a member in one line: how many networks it has, and their size."""
+    total = sum(entry.size_bytes or 0 for entry in networks)
+    return f"{name.upper()}: {len(networks)} networks, {_count_megabytes(total)}"
+
+
 def _iterate_lines(manifest: Manifest, digest: str) -> Iterator[str]:
     yield f"bundle {manifest.name}  {digest}"
     yield f"source {manifest.source}"
     for name, member in manifest.members.items():
-        total = sum(entry.size_bytes or 0 for entry in member.networks)
-        yield f"{name.upper()}: {len(member.networks)} networks, {_count_megabytes(total)}"
+        yield summarise_member(name, member.networks)
         for entry in member.networks:
             parameters = "?" if entry.parameters is None else f"{entry.parameters:,}"
             yield (
