@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deepisles.plain_errors import Debug, plain_errors
-
-DEFAULT_STEPS = 4000
+from deepisles.training.options import Scale, TrainOptions
+from deepisles.training.pace import Pace
 
 
 def train(
@@ -20,9 +21,17 @@ def train(
     ],
     output: Annotated[Path, typer.Option(help="The bundle; its other members stay.", file_okay=False)],
     start: Annotated[Path | None, typer.Option("--from", help="A bundle whose networks training starts from.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps per network.")] = DEFAULT_STEPS,
+    scale: Annotated[
+        Scale, typer.Option(help="Networks for two CPU cores, or of the published sizes; SEALS then by nnU-Net.")
+    ] = "starter",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps per network; by default 4000, or the originals'.")
+    ] = None,
     steps_per_epoch: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
-    folds: Annotated[int, typer.Option(min=1, help="Networks per kind, each with its own validation cases.")] = 1,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Networks per kind, each with its own validation cases; by default 1, or 5."),
+    ] = None,
     kinds: Annotated[str | None, typer.Option(help="Only these kinds of the member's networks.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Source of all chance.")] = 0,
@@ -38,22 +47,26 @@ def train(
         from deepisles.training.require import require_training_packages
 
         require_training_packages()
-        from deepisles.training.options import TrainOptions
-        from deepisles.training.pace import Pace
+        from deepisles.training.recipes import find_length
         from deepisles.training.train import train_member
 
+        length = find_length(member, scale)
+        steps = steps or length.steps
+        # a run takes hours: each validation is told
+        logging.getLogger("deepisles").setLevel(logging.DEBUG if debug else logging.INFO)
         bundle = train_member(
             TrainOptions(
                 member=member,
                 data=tuple(data),
                 output=output,
                 start=start,
-                folds=folds,
+                folds=folds or length.folds,
                 kinds=None if kinds is None else tuple(part.strip() for part in kinds.split(",")),
                 pace=Pace(steps, min(steps_per_epoch, steps), seed, loaders),
                 learning_rate=learning_rate,
                 device=device,
                 work=work,
+                scale=scale,
             )
         )
         typer.echo(f"bundle: {bundle}")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from deepisles.training.pace import Pace
+
+Scale = Literal["starter", "published"]
+"""Networks for two CPU cores, or of the published sizes."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class TrainOptions:
         "auto", "cpu" or "cuda:0".
     work : Path, optional
         Where states and prepared cases are kept; by default beside the output.
+    scale : str
+        "starter" or "published"; SEALS is then planned and trained by nnU-Net itself.
     """
 
     member: str
@@ -46,6 +52,7 @@ class TrainOptions:
     learning_rate: float | None = None
     device: str = "auto"
     work: Path | None = None
+    scale: Scale = "starter"
 
     @property
     def work_folder(self) -> Path:

@@ -6,6 +6,7 @@ The members differ in architecture, loss and channels, since the vote lives on t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ from deepisles.members.networks.specs import (
 )
 from deepisles.members.settings import NvautoSettings, SealsSettings, SwanSettings
 from deepisles.training.examples import ADC, DWI, FLAIR
+from deepisles.training.options import Scale
 
 LossName = Literal["dice-cross-entropy", "dice-focal"]
 KERNEL: Size = (3, 3, 3)
@@ -57,6 +59,8 @@ class Recipe:
         Of AdamW, after a warm-up and with cosine decay to 0.
     batch_size : int
         Crops per step.
+    repeats : int
+        Networks per kind and fold, which differ by their seeds.
     """
 
     member: MemberName
@@ -71,25 +75,60 @@ class Recipe:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     batch_size: int = 2
+    repeats: int = 1
 
 
-def find_recipe(member: str) -> Recipe:
-    """Find a member's recipe: networks small enough for two CPU cores, at 2 mm.
+@dataclass(frozen=True)
+class Length:
+    """How long a member is trained unless somebody says otherwise.
+
+    Parameters
+    ----------
+    folds : int
+        Networks per kind (and repeat).
+    steps : int
+        Optimiser steps per network.
+    """
+
+    folds: int = 1
+    steps: int = 4000
+
+
+def find_recipe(member: str, scale: Scale = "starter") -> Recipe:
+    """Find a member's recipe.
 
     Parameters
     ----------
     member : str
         "seals", "nvauto" or "swan".
+    scale : str
+        "starter": networks small enough for two CPU cores, at 2 mm; "published": the published sizes. SEALS has no
+        published recipe, since nnU-Net plans its network for the data (`deepisles.training.nnunet`).
 
     Raises
     ------
     InputRefused
-        If there is none of that name.
+        If there is none of that name, or no recipe.
     """
-    recipes = {"seals": seals_starter, "nvauto": nvauto_starter, "swan": swan_starter}
+    starters = {"seals": seals_starter, "nvauto": nvauto_starter, "swan": swan_starter}
+    if member not in starters:
+        raise InputRefused(f"There is no member called {member!r}: choose {', '.join(starters)}.")
+    recipes: dict[str, Callable[[], Recipe]] = starters
+    if scale == "published":
+        recipes = {"nvauto": nvauto_published, "swan": swan_published}
     if member not in recipes:
-        raise InputRefused(f"There is no member called {member!r}: choose {', '.join(recipes)}.")
+        raise InputRefused(f"{member.upper()} has no recipe at the {scale} scale: nnU-Net plans its network.")
     return recipes[member]()
+
+
+def find_length(member: str, scale: Scale) -> Length:
+    """Find how many folds and steps a member is trained at a scale.
+
+    The published ones are those of the originals: nnU-Net's 1000 epochs of 250 steps; for NVAUTO Auto3DSeg's 300 epochs
+    over four fifths of ISLES'22's 250 cases; for SWAN the 100 000 steps of its configurations.
+    """
+    published = {"seals": Length(5, 250_000), "nvauto": Length(5, 60_000), "swan": Length(5, 100_000)}
+    return published.get(member, Length()) if scale == "published" else Length()
 
 
 def seals_starter() -> Recipe:
@@ -178,4 +217,83 @@ def swan_starter() -> Recipe:
         axes="xyz",
         loss="dice-cross-entropy",
         out_channels=1,
+    )
+
+
+def nvauto_published() -> Recipe:
+    """NVAUTO at full size: 15 networks of 87 M parameters, five folds three times, at 1 mm.
+
+    The published archives do not say what their networks look like. Sizes are those of MONAI's Auto3DSeg template for
+    SegResNet, whose authors trained NVAUTO, as are optimiser and batch; window and spacing are those it is run with
+    (DeepISLES, src/NVAUTO/process.py).
+    """
+    window = (192, 192, 128)
+    return Recipe(
+        member="nvauto",
+        networks={
+            "model": SegResNetDSSpec(
+                in_channels=2,
+                out_channels=2,
+                init_filters=32,
+                blocks_down=(1, 2, 2, 4, 4),
+                blocks_up=(1, 1, 1, 1),
+                dsdepth=4,
+                norm="instance_affine",
+            )
+        },
+        settings=NvautoSettings(window=window),
+        channels=(ADC, DWI),
+        axes="xyz",
+        loss="dice-focal",
+        patch_size=(window[2], window[1], window[0]),
+        spacing_mm=1.0,
+        learning_rate=2e-4,
+        weight_decay=1e-5,
+        batch_size=1,
+        repeats=3,
+    )
+
+
+def swan_published() -> Recipe:
+    """SWAN at full size: five ResU-Nets of 29 M and five Swin Factorizers of 5.6 M parameters, at 2 mm.
+
+    Sizes, optimiser and batch (two crops on each of two GPUs) are those of the configurations in factorizer-isles22
+    (config_isles22_fold0_resunet.yaml and config_isles22_fold0_swin-factorizer.yaml).
+    """
+    skeleton = UNetSkeletonSpec(
+        in_channels=3,
+        out_channels=1,
+        stem_width=32,
+        widths=(32, 64, 128, 256, 512),
+        strides=(WHOLE, *(HALVING,) * 4),
+        encoder_depth=(1,) * 5,
+        decoder_depth=(1,) * 4,
+        heads=3,
+    )
+    return Recipe(
+        member="swan",
+        networks={
+            "resunet_fold": ResUNetSpec(skeleton, norm_groups=8, negative_slope=1e-2),
+            "swin-factorizer_fold": SwinFactorizerSpec(
+                skeleton,
+                spatial_size=(64, 64, 64),
+                pos_embed=True,
+                head_dim=8,
+                patch_size=(4, 4, 4),
+                shifts=(None, (1, 1, 1), (2, 2, 2), (3, 3, 3)),
+                rank=1,
+                iterations=5,
+                mlp_ratio=2.0,
+                dropout=0.1,
+                nmf_dropout=0.1,
+                mlp_dropout=0.1,
+            ),
+        },
+        settings=SwanSettings(),
+        channels=(DWI, ADC, FLAIR),
+        axes="xyz",
+        loss="dice-cross-entropy",
+        out_channels=1,
+        learning_rate=1e-4,
+        batch_size=4,
     )

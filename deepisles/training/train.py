@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,16 @@ def train_member(options: TrainOptions) -> Path:
         If there is no such member, or the data cannot be used.
     WeightsError
         If the bundle to start from, or the one to write to, is not one.
+    MemberFailed
+        If nnU-Net, which trains SEALS at the published scale, stopped.
     DeviceError
         If the device is absent.
     """
-    recipe = find_recipe(options.member)
+    if (options.member, options.scale) == ("seals", "published"):
+        from deepisles.training.nnunet.train import train_seals_by_nnunet
+
+        return train_seals_by_nnunet(options)
+    recipe = find_recipe(options.member, options.scale)
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
     device = choose_device(options.device)
@@ -53,26 +60,31 @@ def train_member(options: TrainOptions) -> Path:
     start = None if options.start is None else Bundle.open(options.start)
     trained: list[TrainedNetwork] = []
     histories: dict[str, list[dict[str, float]]] = {}
+    # networks of two sizes do not share their states
+    states = options.work_folder / (
+        options.member if options.scale == "starter" else f"{options.member}-{options.scale}"
+    )
     for number in range(options.folds):
         fold = split(data_sets, number, options.folds)
-        for kind in _choose_kinds(options, recipe):
-            name = f"{kind}{number}"
+        for kind, repeat in product(_choose_kinds(options, recipe), range(recipe.repeats)):
+            name = f"{kind}{repeat * options.folds + number}"
             logger.info("training %s %s", options.member, name)
             network, history = train_network(
                 recipe.networks[kind],
                 recipe,
                 fold.training,
                 fold.validation,
-                options.work_folder / options.member / name,
+                states / name,
                 options.work_folder / "examples",
-                options.pace,
+                replace(options.pace, seed=options.pace.seed + repeat),
                 device,
                 None if start is None else _take_start(start, recipe, kind, number),
             )
             trained.append(TrainedNetwork(name, recipe.networks[kind], network))
             histories[name] = history.entries
     # kinds stay together, in fold order, as the members expect them
-    order = {f"{kind}{number}": (place, number) for place, kind in enumerate(recipe.networks) for number in range(99)}
+    numbers = range(options.folds * recipe.repeats)
+    order = {f"{kind}{number}": (place, number) for place, kind in enumerate(recipe.networks) for number in numbers}
     trained.sort(key=lambda each: order[each.name])
     with put_member(options.output, recipe.member, recipe.settings, trained) as folder:
         record = _describe_run(options, recipe, data_sets, histories)
@@ -121,6 +133,7 @@ def _describe_run(
 ) -> dict[str, Any]:
     return {
         "member": recipe.member,
+        "scale": options.scale,
         "data": [{"cases": len(cases)} for cases in data_sets],
         "start": options.start.name if options.start is not None else None,
         "folds": options.folds,
