@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from monai.transforms import Compose
+from monai.utils import convert_to_tensor
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -67,10 +68,12 @@ class PatchStream(Dataset[dict[str, Tensor]]):
         rng = np.random.default_rng((self.seed, number))
         cases = self.data_sets[int(rng.integers(len(self.data_sets)))].cases
         example = load_example(cases[int(rng.integers(len(cases)))], self.recipe.spacing_mm, self.cache)
-        image, label = crop(rng, example, self.recipe.patch_size)
+        cut, drawn = crop(rng, example, self.recipe.patch_size)
         self.augmentation.set_random_state(seed=int(rng.integers(2**31)))
-        made = self.augmentation({"image": torch.from_numpy(image), "label": torch.from_numpy(label)[None]})
-        return arrange(made["image"], made["label"], self.recipe)
+        made = self.augmentation({"image": torch.from_numpy(cut), "label": torch.from_numpy(drawn)[None]})
+        # plain tensors: MONAI's own kind makes every operation of the network slower
+        image, label = (convert_to_tensor(made[key], track_meta=False) for key in ("image", "label"))
+        return arrange(image, label, self.recipe)
 
 
 def crop(
