@@ -15,6 +15,8 @@ Builds the container image with docker, or else podman or buildah.
                          (default: the CUDA image that the Dockerfile names)
   --wheelhouse FOLDER    install from the wheels in FOLDER, without a network; nothing of it but what is installed stays
                          in the image (fill it with: pip wheel -r requirements.txt -w FOLDER)
+  --weights FOLDER       put this weights bundle into the image, to be used where none is mounted or uploaded
+                         (make it with: deepisles weights fetch FOLDER)
   --engine ENGINE        docker, podman or buildah (default: the first that works)
   --help                 this text
 
@@ -22,12 +24,13 @@ What follows -- goes to the engine's build command as it is.
 USAGE
 }
 
-name=deepisles engine="" base_image="" wheelhouse=""
+name=deepisles engine="" base_image="" wheelhouse="" weights=""
 while [ "$#" -gt 0 ]; do
     case "$1" in
         --name) name=$(value_of "$@"); shift 2 ;;
         --base-image) base_image=$(value_of "$@"); shift 2 ;;
         --wheelhouse) wheelhouse=$(value_of "$@"); shift 2 ;;
+        --weights) weights=$(value_of "$@"); shift 2 ;;
         --engine) engine=$(value_of "$@"); shift 2 ;;
         --help | -h) usage && exit 0 ;;
         --) shift; break ;;
@@ -37,6 +40,9 @@ done
 
 if [ -n "$wheelhouse" ] && ! compgen -G "$wheelhouse/*.whl" >/dev/null; then
     fail "$wheelhouse holds no wheels; fill it with: pip wheel -r requirements.txt -w $wheelhouse"
+fi
+if [ -n "$weights" ] && [ ! -f "$weights/bundle.json" ]; then
+    fail "$weights holds no bundle.json; make a bundle with: deepisles weights fetch $weights"
 fi
 name=$(with_tag "$name")
 engine=$(choose_engine "$engine")
@@ -53,4 +59,9 @@ if [ -n "$wheelhouse" ]; then options+=(--build-context "wheelhouse=$wheelhouse"
 echo "Building $name with $engine"
 # older docker needs to be told to use the builder that knows RUN --mount
 DOCKER_BUILDKIT=1 "$engine" build "${options[@]}" "$@" .
+if [ -n "$weights" ]; then
+    # a layer on top, since the folder may lie anywhere and .dockerignore keeps gigabytes out of the build above
+    printf 'FROM %s\nCOPY --chown=10001:10001 . /opt/app/models/published\n' "$name" \
+        | DOCKER_BUILDKIT=1 "$engine" build --platform linux/amd64 --tag "$name" --file - "$weights"
+fi
 echo "Built $name; save it for upload with: ./export.sh --name $name"

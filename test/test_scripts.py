@@ -30,6 +30,7 @@ def test_scripts_explain_themselves(script: str) -> None:
         (["build.sh", "--bogus"], "I do not know the option '--bogus'."),
         (["build.sh", "--name"], "--name needs a value; see"),
         (["build.sh", "--wheelhouse", "test"], "test holds no wheels; fill it with: pip wheel"),
+        (["build.sh", "--weights", "test"], "test holds no bundle.json; make a bundle with: deepisles weights fetch"),
         (
             ["export.sh", "--engine", "spoon"],
             "I do not know the container engine 'spoon'; use docker, podman or buildah.",
