@@ -2,9 +2,10 @@
 
 SEALS runs networks by nnU-Net v1's rules (`deepisles.members.seals`). With 1 mm images and plans of 1 mm, v2's
 preprocessing is the same: crop to the non-zero box, hole-filled mask, z-score over it. (v2 divides by the larger of
-deviation and 1e-8 where v1 adds the two.) The rules differ where predictions are averaged: v2 averages logits over
-mirrors and windows, in 16 bits, and takes the softmax once; v1 averages softmax. What v2 trained is well served by
-either; see the test for how far they are apart.
+deviation and 1e-8 where v1 adds the two.) Windows, mirrors and blending are the same too, but not what is averaged over
+them: v2 averages logits, in 16 bits, and takes the softmax last; v1, and so SEALS, averages softmax. Around either
+average the two agree within 2e-3. With a network of 160 steps on phantoms, SEALS' own answer differed from that of v2's
+predictor by more than that in 4 % of the brain, and in 13 voxels of a mask of 849.
 """
 
 from __future__ import annotations
