@@ -6,13 +6,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import deepisles
 from deepisles.errors import WeightsError
-from deepisles.weights.bundle import Bundle
-from deepisles.weights.cache import open_published
 from deepisles.weights.manifest import MANIFEST_NAME
 from deepisles.weights.published import is_published_tree
+
+if TYPE_CHECKING:
+    from deepisles.weights.bundle import Bundle
 
 WEIGHTS_VARIABLE = "DEEPISLES_WEIGHTS"
 PLATFORM_FOLDER = Path("/opt/ml/model")
@@ -65,9 +67,14 @@ def open_weights(path: Path | None = None, places: Places | None = None, cache: 
         is_bundle, is_tree = (chosen / MANIFEST_NAME).exists(), is_published_tree(chosen)
     except OSError as error:
         raise WeightsError(f"The folder {chosen} cannot be read; check its permissions.") from error
+    # these import MONAI, which takes seconds that a refusal need not wait for
     if is_bundle:
+        from deepisles.weights.bundle import Bundle
+
         return Bundle.open(chosen)
     if is_tree:
+        from deepisles.weights.cache import open_published
+
         return open_published(chosen, cache)
     raise WeightsError(
         f"{chosen} holds neither a weights bundle ({MANIFEST_NAME}) nor the published weights "

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from archive_server import ARCHIVE, MIRROR, RECORD, ArchiveServer, serve
 from fetching import OUTPUT_EXIT_CODE, assert_refused, fetch, find_partial, list_names, run_fetch
 from seven_zip import STORED, pack
@@ -60,6 +61,15 @@ def destination(tmp_path: Path) -> Path:
     return tmp_path / "models" / "published"
 
 
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """Import with one thread: on busy machines those of the small probing networks wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def assert_fetched(destination: Path, digest: str) -> None:
     bundle = Bundle.open(destination)
     bundle.verify()
@@ -80,6 +90,7 @@ def test_what_was_found_is_said(server: ArchiveServer, destination: Path, digest
     assert all(headers["user-agent"].startswith("deepisles/") for _, headers in server.requests)
 
 
+@pytest.mark.usefixtures("_one_thread")
 def test_the_golden_weights_over_a_bad_line(
     golden: Path, tiny_bundle: Path, destination: Path, tmp_path: Path, waits: list[float]
 ) -> None:

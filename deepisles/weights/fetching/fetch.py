@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepisles.errors import OutputError, WeightsError
-from deepisles.weights.bundle import Bundle
 from deepisles.weights.fetching.digests import Digest
 from deepisles.weights.fetching.download import download
 from deepisles.weights.fetching.partial_download import PartialDownload
@@ -19,9 +19,11 @@ from deepisles.weights.fetching.progress import FetchProgress, NoFetchProgress
 from deepisles.weights.fetching.published_archive import KNOWN_DIGEST, RECORD_ADDRESS, find_archive
 from deepisles.weights.fetching.unpacking import unpack_archive
 from deepisles.weights.fetching.web import open_client
-from deepisles.weights.import_published import import_published
 from deepisles.weights.manifest import MANIFEST_NAME
 from deepisles.weights.writing import check_destination
+
+if TYPE_CHECKING:
+    from deepisles.weights.bundle import Bundle
 
 NAME = "published"
 
@@ -92,19 +94,18 @@ def fetch_weights(destination: Path, options: FetchOptions, progress: FetchProgr
         with _work_folder(destination) as folder:
             if options.archive:
                 digest = _check_given(options.archive, digest or KNOWN_DIGEST, progress)
-                _import(options.archive, folder, destination, progress)
-                return Fetched(Bundle.open(destination), digest)
+                return Fetched(_import(options.archive, folder, destination, progress), digest)
             with open_client() as client:
                 wanted = find_archive(client, options.record, options.addresses, digest)
                 partial = PartialDownload(folder, wanted.digest)
                 download(client, wanted, partial, progress)
             try:
-                _import(partial.path, folder, destination, progress)
+                bundle = _import(partial.path, folder, destination, progress)
             except WeightsError:
                 partial.discard()  # it is what it should be, so that it would be refused again
                 raise
             partial.discard()
-            return Fetched(Bundle.open(destination), wanted.digest)
+            return Fetched(bundle, wanted.digest)
     except OSError as error:
         raise OutputError(f"The weights cannot be written to {destination}: {error.strerror or error}.") from error
 
@@ -113,6 +114,8 @@ def _open_present(destination: Path) -> Bundle | None:
     """Open the bundle that is there, if it is whole."""
     if not (destination / MANIFEST_NAME).is_file():
         return None
+    from deepisles.weights.bundle import Bundle
+
     try:
         bundle = Bundle.open(destination)
         bundle.verify()
@@ -154,10 +157,13 @@ def _lock(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WeightsError("The weights are being fetched there by another process; wait for it to end.") from error
+        except OSError as error:
+            _LOGGER.debug("the file system knows no locks", exc_info=error)
         yield
-    except BlockingIOError as error:
-        raise WeightsError("The weights are being fetched there by another process; wait for it to end.") from error
     finally:
         os.close(handle)
 
@@ -174,9 +180,14 @@ def _check_given(archive: Path, digest: Digest, progress: FetchProgress) -> Dige
     return found
 
 
-def _import(archive: Path, folder: Path, destination: Path, progress: FetchProgress) -> None:
+def _import(archive: Path, folder: Path, destination: Path, progress: FetchProgress) -> Bundle:
     unpacked = folder / "unpacked"
     unpacked.mkdir()
     unpack_archive(archive, unpacked, progress)
     progress.start("Importing", None)
+    # these import MONAI, which takes seconds that a server's refusal need not wait for
+    from deepisles.weights.bundle import Bundle
+    from deepisles.weights.import_published import import_published
+
     import_published(unpacked, destination, NAME)
+    return Bundle.open(destination)
