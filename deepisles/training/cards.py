@@ -48,11 +48,11 @@ def _describe(member: str, record: Mapping[str, Any]) -> str:
             + (f", from the bundle {record['start']}" if record["start"] else "")
             + f". Curves: `{RECORDS}/{member}.png`.",
             "",
-            "| network | best step | Dice | lesion F1 | false positives, ml (median of lesion-free cases) |",
+            "| network | step | Dice | lesion F1 | false positives, ml (median of lesion-free cases) |",
             "|---|---|---|---|---|",
             *rows,
             "",
-            "Measured on cases held back from training, which also chose the best step: other data will do worse.",
+            "Measured on cases held back from training; they may also have chosen the step, so that other data will do worse.",
             "",
         ]
     )

@@ -113,7 +113,7 @@ def test_what_the_digest_vouches_for_must_still_fit(bundle_folder: Path) -> None
     name = "encoder.stages.0.0.convs.0.conv.weight"
     for damaged, match in (
         (save({**tensors, name: torch.ones(4, 2, 1, 1, 1)}), r"conv\.weight of \(4, 2, 1, 1, 1\)"),
-        (save({**tensors, name: tensors[name].half()}), "float16"),
+        (save({**tensors, name: tensors[name].to(torch.float64)}), "float64"),
         (save({key: value for key, value in tensors.items() if key != name}), f"lack tensor {name}"),
         (save({**tensors, "extra": torch.ones(1)}), "unexpected tensor extra"),
         (b"no safetensors", "no safetensors file"),
@@ -122,6 +122,17 @@ def test_what_the_digest_vouches_for_must_still_fit(bundle_folder: Path) -> None
         path.write_bytes(damaged)
         redigest(bundle_folder, FOLD)
         expect_refusal(bundle_folder, match)
+
+
+def test_weights_kept_in_16_bits_are_computed_with_in_32(bundle_folder: Path) -> None:
+    path = bundle_folder / FOLD
+    tensors = load(path.read_bytes())
+    path.write_bytes(save({name: tensor.half() for name, tensor in tensors.items()}))
+    redigest(bundle_folder, FOLD)
+    parameters = dict(Bundle.open(bundle_folder).load_networks("seals")[2].named_parameters())
+    assert {parameter.dtype for parameter in parameters.values()} == {torch.float32}
+    name = "encoder.stages.0.0.convs.0.conv.weight"
+    assert torch.equal(parameters[name], tensors[name].half().float())
 
 
 def test_links_out_of_the_bundle_are_refused(bundle_folder: Path, tmp_path: Path) -> None:
