@@ -11,6 +11,7 @@ from deepisles import __version__
 from deepisles.case.files import CaseFiles
 from deepisles.cli_training import synthesise, train
 from deepisles.options import (
+    BrainExtractionMode,
     ConsensusRule,
     Profile,
     Registration,
@@ -69,6 +70,9 @@ def segment(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
     profile: Annotated[Profile, typer.Option(help="exact: the original's masks.")] = "exact",
     registration: Annotated[Registration, typer.Option(help="none: FLAIR already lies on the DWI's grid.")] = "auto",
+    brain_extraction: Annotated[
+        BrainExtractionMode, typer.Option(help="auto: images that show more than the brain; on: all; off: none.")
+    ] = "auto",
     consensus: Annotated[
         ConsensusRule, typer.Option(help="original: 2 of 3, else SEALS alone; mean: mean probability above one half.")
     ] = "original",
@@ -87,6 +91,7 @@ def segment(
             device=device,
             profile=profile,
             registration=registration,
+            brain_extraction=brain_extraction,
             consensus=consensus,
             vote_weights=parse_vote_weights(vote_weights),
             allow_degraded=allow_degraded,

@@ -14,6 +14,7 @@ from typing import Final, NoReturn, get_args
 from deepisles.case.layouts import find_plain_case
 from deepisles.errors import DeepIslesError
 from deepisles.options import (
+    BrainExtractionMode,
     ConsensusRule,
     Profile,
     Registration,
@@ -71,13 +72,12 @@ def run_container(
     DeepIslesError
         If the case fails.
     """
-    from deepisles.grandchallenge.execute import check_output, check_settings, run_case
+    from deepisles.grandchallenge.execute import check_output, run_case
     from deepisles.grandchallenge.inputs import is_grand_challenge_tree, resolve_inputs
 
     # what can be refused is refused before the weights are loaded
     if is_grand_challenge_tree(input_folder):
         inputs = resolve_inputs(input_folder)
-        check_settings(inputs)
         check_output(output_folder, inputs)
         run_case(inputs, output_folder, load_ensemble(options), options, progress)
     else:
@@ -145,6 +145,12 @@ def _parser() -> argparse.ArgumentParser:
         help="none: FLAIR already lies on the DWI's grid",
     )
     parser.add_argument(
+        "--brain-extraction",
+        choices=get_args(BrainExtractionMode),
+        default="auto",
+        help="auto: images that show more than the brain; on: all; off: none",
+    )
+    parser.add_argument(
         "--consensus",
         choices=get_args(ConsensusRule),
         default="original",
@@ -168,6 +174,7 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         device=chosen.device,
         profile=chosen.profile,
         registration=chosen.registration,
+        brain_extraction=chosen.brain_extraction,
         consensus=chosen.consensus,
         vote_weights=parse_vote_weights(chosen.vote_weights),
         allow_degraded=bool(chosen.allow_degraded),

@@ -21,7 +21,10 @@ from deepisles.device import choose_device, describe_device
 from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
 from deepisles.members.member import Member, MemberName, MemberRun, Prediction
-from deepisles.preparation.prepare import prepare_diffusion
+from deepisles.preparation.brain_extraction import strip_case
+from deepisles.preparation.brain_extractor import BrainExtractor
+from deepisles.preparation.deepbet_extractor import DeepbetExtractor
+from deepisles.preparation.prepare import prepare_diffusion, share_grid
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.preparation.registration import FlairRegistration, take_registered
 from deepisles.progress import NoProgress, Progress, StageClock
@@ -32,15 +35,29 @@ from deepisles.weights.bundle import Bundle
 from deepisles.weights.locate import open_weights
 from deepisles.weights.members import load_member
 
-__all__ = ["Ensemble", "EnsembleResult", "Registration"]
+__all__ = ["BrainExtractionMode", "Ensemble", "EnsembleResult", "Registration"]
 
 logger = logging.getLogger(__name__)
 
 Registration = Literal["auto", "elastix", "none"]
+BrainExtractionMode = Literal["auto", "on", "off"]
 
 
 class Ensemble:
     """The members, loaded once, ready for any number of cases.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        In the order in which they run.
+    bundle : Bundle
+        Where their weights come from.
+    device : torch.device
+        Where they run.
+    absent : sequence of str
+        Members that the bundle has no weights for.
+    brain_extractor : BrainExtractor, optional
+        What finds the brain in images that are not stripped; by default deepbet on the same device.
 
     Examples
     --------
@@ -50,12 +67,18 @@ class Ensemble:
     """
 
     def __init__(
-        self, members: Sequence[Member], bundle: Bundle, device: torch.device, absent: Sequence[MemberName]
+        self,
+        members: Sequence[Member],
+        bundle: Bundle,
+        device: torch.device,
+        absent: Sequence[MemberName],
+        brain_extractor: BrainExtractor | None = None,
     ) -> None:
         self.members = list(members)
         self.bundle = bundle
         self.device = device
         self.absent = tuple(absent)
+        self.brain_extractor = brain_extractor or DeepbetExtractor(device)
 
     @classmethod
     def load(
@@ -99,6 +122,7 @@ class Ensemble:
         flair: str | Path | None = None,
         *,
         registration: Registration = "auto",
+        brain_extraction: BrainExtractionMode = "auto",
         consensus: Rule | str = Rule.ORIGINAL,
         vote_weights: Mapping[str, float] | None = None,
         allow_degraded: bool = False,
@@ -112,6 +136,9 @@ class Ensemble:
             Image files; FLAIR may be left out, then SWAN cannot run and the consensus rule says what happens.
         registration : str
             "auto" and "elastix" register FLAIR to DWI; "none" takes it as already lying on the DWI's grid.
+        brain_extraction : str
+            "auto" strips the images that show more than the brain and leaves the others untouched; "on" strips all,
+            "off" none.
         consensus : Rule or str
             How the members' answers become one mask.
         vote_weights : mapping, optional
@@ -125,15 +152,19 @@ class Ensemble:
         ------
         InputRefused, GeometryError
             If the images cannot be processed.
+        WeightsError
+            If a brain is to be extracted and the extractor's networks are missing.
         MemberFailed
-            If a member fails, unless `allow_degraded`; if all fail, always.
+            If brain extraction fails; if a member fails, unless `allow_degraded`; if all fail, always.
         """
         clock = StageClock(progress or NoProgress())
         with clock.stage("read"):
             files = CaseFiles(Path(dwi), Path(adc), Path(flair) if flair is not None and self._needs_flair() else None)
             case = read_case(files)
+        with clock.stage("brain extraction"):
+            case, brain = strip_case(share_grid(case), brain_extraction, self.brain_extractor)
         with clock.stage("prepare"):
-            images, warnings = prepare_diffusion(case)
+            images = prepare_diffusion(case)
         images, runs = self._run_members(case, images, registration, allow_degraded, clock)
         with clock.stage("consensus"):
             predictions: dict[str, Prediction] = {
@@ -146,7 +177,8 @@ class Ensemble:
         record = CaseRecord(
             case=case,
             images=images,
-            warnings=(*case.warnings, *warnings),
+            brain=brain,
+            warnings=case.warnings,
             runs=(*runs, *(MemberRun(name, "not-run", "the weights bundle has none for it") for name in self.absent)),
             consensus=agreed,
             lesions=lesions,
@@ -165,6 +197,7 @@ class Ensemble:
             predictions=predictions,
             images=images,
             report=build_report(record),
+            brain_mask=brain.mask,
         )
 
     def _needs_flair(self) -> bool:

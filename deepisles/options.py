@@ -11,6 +11,7 @@ from deepisles.errors import InputRefused
 
 MEMBERS = ("seals", "nvauto", "swan")
 Registration = Literal["auto", "elastix", "none"]
+BrainExtractionMode = Literal["auto", "on", "off"]
 Profile = Literal["exact"]
 ConsensusRule = Literal["original", "mean"]
 
@@ -31,6 +32,8 @@ class SegmentOptions:
         "exact": the original's masks.
     registration : str
         "none" takes FLAIR as already lying on the DWI's grid.
+    brain_extraction : str
+        "auto" strips the images that show more than the brain, "on" all, "off" none.
     consensus : str
         "original" (2 of 3; the first of SEALS, NVAUTO, SWAN alone where not all answered) or "mean".
     vote_weights : mapping
@@ -48,6 +51,7 @@ class SegmentOptions:
     device: str = "auto"
     profile: Profile = "exact"
     registration: Registration = "auto"
+    brain_extraction: BrainExtractionMode = "auto"
     consensus: ConsensusRule = "original"
     vote_weights: Mapping[str, float] = field(default_factory=dict)
     allow_degraded: bool = False

@@ -43,14 +43,17 @@ def segment_files(
     ------
     InputRefused, GeometryError
         If the images cannot be processed.
+    WeightsError
+        If a brain is to be extracted and the networks for it are missing.
     MemberFailed
-        If a member fails and the options do not allow it.
+        If brain extraction fails, or a member and the options do not allow it.
     """
     result = ensemble.segment(
         files.dwi,
         files.adc,
         files.flair,
         registration=options.registration,
+        brain_extraction=options.brain_extraction,
         consensus=options.consensus,
         vote_weights=options.vote_weights,
         allow_degraded=options.allow_degraded,

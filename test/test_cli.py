@@ -163,6 +163,13 @@ def test_an_absent_device_is_never_replaced(case, bundle, tmp_path, device):
     assert "Traceback" not in done.output
 
 
+def test_brain_extraction_is_a_choice_of_three(case, bundle, tmp_path):
+    assert run(case, tmp_path / "out", bundle, "--brain-extraction", "sometimes").exit_code == 2
+    done = run(case, tmp_path / "out", bundle, "--brain-extraction", "off")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["brain_extraction"]["status"] == "off"
+
+
 @pytest.mark.parametrize("options", [["--members", "seals,bert"], ["--vote-weights", "seals=-1"], ["--members", ""]])
 def test_bad_choices_are_refused(case, bundle, tmp_path, options):
     assert run(case, tmp_path / "out", bundle, *options).exit_code == 3

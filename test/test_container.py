@@ -78,6 +78,7 @@ def test_plain_files_give_the_folder_of_segment(tmp_path, weights):
         (["--weights", "/nowhere"], 5, "/nowhere"),
         (["--bogus"], 2, "--bogus"),
         (["--consensus", "loudest"], 2, "loudest"),
+        (["--brain-extraction", "sometimes"], 2, "sometimes"),
     ],
 )
 def test_wrong_options_end_in_one_sentence(tmp_path, weights, arguments, exit_code, fragment):

@@ -8,6 +8,8 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from bright_member import BrightMember
+from heads import BRAIN_ML, IntensityExtractor, make_head
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 from torch import nn
 
@@ -185,6 +187,75 @@ def test_an_adc_on_another_grid_is_resampled_with_a_warning(ensemble, tmp_path):
     result = segment(ensemble, write_case(tmp_path, {**images, "adc": to_volume(finer)}))
     assert dice(result.mask.array > 0, truth) > 0.9
     assert any("ADC" in warning for warning in result.report.warnings)
+
+
+def write_head(folder, **options):
+    dwi = make_head("dwi", **options)
+    return write_case(folder, {"dwi": dwi, "adc": dwi.with_array((dwi.array > 0) * np.float32(0.8))})
+
+
+@pytest.fixture(scope="module")
+def extracting(bundle):
+    """Make an ensemble with a brain extractor of its own and a quick member."""
+    loaded = Ensemble.load(bundle, device="cpu", members=["seals"])
+    return Ensemble([BrightMember()], loaded.bundle, loaded.device, (), IntensityExtractor())
+
+
+def test_a_head_is_stripped_reported_and_its_mask_saved(extracting, tmp_path):
+    result = extracting.segment(**write_head(tmp_path))
+    told = result.report.brain_extraction
+    assert told is not None
+    assert (told.status, told.method, told.source, told.images) == ("done", "intensity 1.0", "dwi", ("dwi", "adc"))
+    assert told.brain_volume_ml == pytest.approx(BRAIN_ML, rel=0.02)
+    assert told.seconds is not None
+    assert result.brain_mask is not None
+    outside = result.brain_mask.array == 0
+    assert not result.images.dwi.array[outside].any()
+    assert not result.images.adc.array[outside].any()
+    assert "brain extraction" in result.report.timing_seconds
+    result.save(tmp_path / "out")
+    mask = read_volume(tmp_path / "out" / "brain_mask.nii.gz", "mask")
+    np.testing.assert_array_equal(mask.array, result.brain_mask.array)
+    assert mask.array.dtype == np.uint8
+    assert mask.grid.matches(result.mask.grid, 1e-4)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "intensity 1.0 on the DWI" in page
+
+
+@pytest.mark.parametrize(("mode", "status"), [("auto", "not-needed"), ("off", "off")])
+def test_without_extraction_the_images_are_untouched_and_no_mask_is_left(extracting, tmp_path, mode, status):
+    paths = write_head(tmp_path, stripped=True)
+    result = extracting.segment(**paths, brain_extraction=mode)
+    assert result.report.brain_extraction is not None
+    assert result.report.brain_extraction.model_dump(exclude_defaults=True) == {"status": status}
+    assert result.brain_mask is None
+    for name in ("dwi", "adc"):
+        stored = read_volume(paths[name], name).array
+        assert getattr(result.images, name).array.tobytes() == stored.tobytes()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "brain_mask.nii.gz").write_bytes(b"an earlier case's")
+    result.save(tmp_path / "out")
+    assert not (tmp_path / "out" / "brain_mask.nii.gz").exists()
+
+
+def test_an_unknown_way_of_brain_extraction_is_refused(extracting, tmp_path):
+    with pytest.raises(InputRefused, match="one of auto, on, off"):
+        extracting.segment(**write_head(tmp_path), brain_extraction="sometimes")
+
+
+def test_a_real_head_goes_the_whole_way(bundle, cases):
+    loaded = Ensemble.load(bundle, device="cpu", members=["seals"])
+    ensemble = Ensemble([BrightMember()], loaded.bundle, loaded.device, ())
+    folder = cases / "soop-sub3"
+    result = ensemble.segment(folder / "dwi.nii.gz", folder / "adc.nii.gz")
+    told = result.report.brain_extraction
+    assert told is not None
+    assert (told.status, told.method, told.source) == ("done", "deepbet 1.0.2", "dwi")
+    assert told.brain_volume_ml == pytest.approx(1400, rel=0.1)
+    assert result.brain_mask is not None
+    assert not (result.mask.array[result.brain_mask.array == 0]).any()
+    truth = read_volume(folder / "mask.nii.gz", "mask").array > 0
+    assert dice(result.mask.array > 0, truth) > 0.6
 
 
 def test_a_flair_elsewhere_is_refused(ensemble, tmp_path):

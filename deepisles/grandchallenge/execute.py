@@ -8,11 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from deepisles.case.formats import METAIMAGE_SUFFIX, split_name
-from deepisles.errors import InputRefused, OutputError
+from deepisles.errors import OutputError
 from deepisles.grandchallenge.inputs import GrandChallengeInputs
 from deepisles.grandchallenge.sockets import COUNT, DWI, REPORT, RESULTS, SEGMENTATION, VOLUME
 from deepisles.options import SegmentOptions
@@ -42,7 +43,7 @@ def run_case(
     ensemble : Ensemble
         The loaded members.
     options : SegmentOptions
-        How to segment; weights, device and members are the ensemble's own.
+        How to segment; weights, device and members are the ensemble's own, and the case's settings come first.
     progress : Progress, optional
         Who watches.
 
@@ -51,25 +52,18 @@ def run_case(
     DeepIslesError
         If the case fails; then nothing is left in `output`.
     """
-    check_settings(inputs)
     check_output(output, inputs)
-    result = segment_files(ensemble, inputs.files, options, progress)
+    result = segment_files(ensemble, inputs.files, apply_settings(options, inputs), progress)
     write_outputs(output, result, inputs.files.dwi.name)
 
 
-def check_settings(inputs: GrandChallengeInputs) -> None:
-    """Refuse what this version cannot do, rather than leave it out in silence.
+def apply_settings(options: SegmentOptions, inputs: GrandChallengeInputs) -> SegmentOptions:
+    """Let a case's settings change the options: skull_strip strips in any case.
 
-    Raises
-    ------
-    InputRefused
-        If brain extraction is asked for.
+    False is what the platform sends where nobody chose, so it leaves the option as it is: "auto" leaves stripped images
+    alone and strips the others, which nobody can want unstripped.
     """
-    if inputs.settings.skull_strip:
-        raise InputRefused(
-            "The settings ask for brain extraction (skull_strip), which this version does not do: send images of the "
-            "brain alone and set it to false."
-        )
+    return replace(options, brain_extraction="on") if inputs.settings.skull_strip else options
 
 
 def check_output(output: Path, inputs: GrandChallengeInputs) -> None:

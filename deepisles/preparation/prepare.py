@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deepisles.case.case import Case
 from deepisles.preparation.common_grid import bring_adc_to_dwi
 from deepisles.preparation.isotropic import resample_to_isotropic
 from deepisles.preparation.prepared import PreparedCase
 
 
-def prepare_diffusion(case: Case) -> tuple[PreparedCase, tuple[str, ...]]:
-    """Bring DWI and ADC onto one grid, and make their 1 mm versions.
-
-    Returns
-    -------
-    PreparedCase
-        Without FLAIR: that is registered beside the first members (see `deepisles.preparation.registration`).
-    tuple of str
-        Warnings.
+def share_grid(case: Case) -> Case:
+    """Bring the ADC onto the DWI's grid, with a warning where that changes it.
 
     Raises
     ------
@@ -24,5 +19,20 @@ def prepare_diffusion(case: Case) -> tuple[PreparedCase, tuple[str, ...]]:
         If DWI and ADC hardly overlap.
     """
     adc, warning = bring_adc_to_dwi(case.dwi, case.adc)
-    prepared = PreparedCase(case.dwi, adc, resample_to_isotropic(case.dwi, adc))
-    return prepared, (warning,) if warning else ()
+    return replace(case, adc=adc, warnings=(*case.warnings, *([warning] if warning else [])))
+
+
+def prepare_diffusion(case: Case) -> PreparedCase:
+    """Make the 1 mm versions of DWI and ADC.
+
+    Parameters
+    ----------
+    case : Case
+        The ADC on the DWI's grid.
+
+    Returns
+    -------
+    PreparedCase
+        Without FLAIR: that is registered beside the first members (see `deepisles.preparation.registration`).
+    """
+    return PreparedCase(case.dwi, case.adc, resample_to_isotropic(case.dwi, case.adc))

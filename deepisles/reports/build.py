@@ -14,9 +14,11 @@ from deepisles.consensus.voting import ENSEMBLE, Consensus
 from deepisles.findings.adc_unit import AdcUnit, recognise_adc_unit
 from deepisles.findings.lesions import Lesion, measure_volume_ml
 from deepisles.members.member import MemberRun
+from deepisles.preparation.brain_extraction import BrainExtraction
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.report import (
     BoundingBox,
+    BrainExtractionReport,
     ConsensusReport,
     GridReport,
     InputsReport,
@@ -42,6 +44,7 @@ class CaseRecord:
 
     case: Case
     images: PreparedCase
+    brain: BrainExtraction
     warnings: tuple[str, ...]
     runs: tuple[MemberRun, ...]
     consensus: Consensus
@@ -73,6 +76,7 @@ def build_report(record: CaseRecord) -> Report:
         degraded_reason=reason,
         warnings=record.warnings,
         inputs=_report_inputs(record, unit),
+        brain_extraction=_report_brain(record.brain),
         weights=record.weights,
         software=SoftwareReport(
             version=__version__,
@@ -136,4 +140,15 @@ def _report_inputs(record: CaseRecord, unit: AdcUnit) -> InputsReport:
         adc_unit=unit.label,
         checks=record.case.checks,
         registration=registration,
+    )
+
+
+def _report_brain(brain: BrainExtraction) -> BrainExtractionReport:
+    return BrainExtractionReport(
+        status=brain.status,
+        method=brain.method,
+        source=brain.source,
+        images=brain.applied_to,
+        brain_volume_ml=brain.volume_ml,
+        seconds=None if brain.seconds is None else round(brain.seconds, 3),
     )

@@ -16,6 +16,8 @@ from deepisles.reports.report import Report
 
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
+BRAIN_MASK_NAME = "brain_mask"
+"""The one map that not every case has."""
 
 
 def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report) -> None:
@@ -24,8 +26,8 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
     Parameters
     ----------
     folder : Path
-        Made if absent. A report.json of an earlier case is removed first, so that the folder never looks complete
-        while it is not.
+        Made if absent. An earlier case's report.json is removed first, so that the folder never looks complete
+        while it is not, and so is its brain mask.
     maps : mapping
         Volumes by name without suffix; "lesion_mask" is the mask that the picture outlines.
     images : PreparedCase
@@ -42,6 +44,8 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT_NAME).unlink(missing_ok=True)
+        # an earlier case's would pass for this one's
+        (folder / f"{BRAIN_MASK_NAME}.nii.gz").unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
     for name, volume in maps.items():

@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from deepisles.reports.report import Report
+from deepisles.reports.report import BrainExtractionReport, Report
 from deepisles.resources import resource_path
 
 CITATION: Final = (
@@ -75,6 +75,18 @@ def describe_share(share: float) -> str:
     return f"{share:.0%}"
 
 
+def describe_brain_extraction(told: BrainExtractionReport | None) -> str:
+    """Say in one line how the images came to show the brain alone."""
+    if told is None:
+        return "not recorded"
+    if told.status == "off":
+        return "off"
+    if told.status == "not-needed":
+        return "not needed: the images show the brain alone"
+    images = ", ".join(name.upper() for name in told.images)
+    return f"{told.method} on the {(told.source or '').upper()}, {told.brain_volume_ml:.0f} ml; applied to {images}"
+
+
 def as_sentence(text: str) -> str:
     """Give a phrase a capital and a full stop."""
     phrase = text.strip()
@@ -93,6 +105,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        position=describe_position, slices=describe_slices, share=describe_share, sentence=as_sentence
+        position=describe_position,
+        slices=describe_slices,
+        share=describe_share,
+        brain_extraction=describe_brain_extraction,
+        sentence=as_sentence,
     )
     return environment

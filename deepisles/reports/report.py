@@ -45,6 +45,19 @@ class LesionReport(_Model):
     mean_adc_1e6_mm2_s: float = Field(description="in 1e-6 mm2/s, the unit of the file being inferred from its values")
 
 
+class BrainExtractionReport(_Model):
+    """How the images came to show the brain alone."""
+
+    status: Literal["not-needed", "done", "off"] = Field(description="not-needed: no image showed more than the brain")
+    method: str | None = Field(default=None, description="name and version of the extractor")
+    source: Literal["dwi", "flair"] | None = Field(default=None, description="the image that the brain was found on")
+    images: tuple[Literal["dwi", "adc", "flair"], ...] = Field(
+        default=(), description="the images whose voxels outside the brain were set to 0"
+    )
+    brain_volume_ml: float | None = Field(default=None, description="volume of brain_mask.nii.gz")
+    seconds: float | None = None
+
+
 class MemberReport(_Model):
     """What became of one member of the ensemble."""
 
@@ -120,6 +133,7 @@ class Report(_Model):
     degraded_reason: str | None
     warnings: tuple[str, ...]
     inputs: InputsReport
+    brain_extraction: BrainExtractionReport | None = Field(default=None, description="null: not recorded")
     weights: WeightsReport
     software: SoftwareReport
     timing_seconds: dict[str, float]

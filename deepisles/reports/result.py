@@ -9,7 +9,7 @@ from deepisles.case.volume import Volume
 from deepisles.findings.lesions import Lesion
 from deepisles.members.member import Prediction
 from deepisles.preparation.prepared import PreparedCase
-from deepisles.reports.folder import write_folder
+from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
 from deepisles.reports.report import Report
 
 
@@ -31,6 +31,8 @@ class EnsembleResult:
         What the members saw.
     report : Report
         The same as report.json, writing time aside.
+    brain_mask : Volume or None
+        uint8 {0, 1} on the DWI's grid, where the brain was extracted.
     """
 
     mask: Volume
@@ -41,6 +43,7 @@ class EnsembleResult:
     predictions: dict[str, Prediction]
     images: PreparedCase
     report: Report
+    brain_mask: Volume | None = None
 
     def save(self, folder: str | Path, save_members: bool = False) -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
@@ -51,6 +54,8 @@ class EnsembleResult:
             If something cannot be written.
         """
         maps = {"lesion_mask": self.mask, "lesion_probability": self.probability, "lesion_agreement": self.agreement}
+        if self.brain_mask is not None:
+            maps[BRAIN_MASK_NAME] = self.brain_mask
         if save_members:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)

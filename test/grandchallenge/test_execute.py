@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from bright_member import BrightMember
 from grand_challenge_tree import write_bright_tree
+from heads import IntensityExtractor, make_head
 from scipy import ndimage
 from threshold_bundle import make_threshold_bundle
 
@@ -16,6 +19,7 @@ from deepisles.errors import GeometryError, InputRefused, OutputError
 from deepisles.grandchallenge.execute import run_case, write_outputs
 from deepisles.grandchallenge.inputs import resolve_inputs
 from deepisles.options import SegmentOptions
+from deepisles.reports.images import write_volume
 from deepisles.reports.report import Report
 
 OPTIONS = SegmentOptions(registration="none")
@@ -182,10 +186,24 @@ def test_output_that_is_no_folder(ensemble, case, tmp_path):
         run_case(resolve_inputs(case[0]), tmp_path / "output", ensemble, OPTIONS)
 
 
-def test_brain_extraction_is_refused_and_not_left_out(ensemble, tmp_path):
-    write_bright_tree(tmp_path / "input")
-    (tmp_path / "input" / "inputs.json").unlink()
-    (tmp_path / "input" / "deepisles_settings.json").write_text('{"skull_strip": true}')
-    with pytest.raises(InputRefused, match="ask for brain extraction"):
-        run_case(resolve_inputs(tmp_path / "input"), tmp_path / "output", ensemble, OPTIONS)
-    assert not (tmp_path / "output").exists()
+@pytest.mark.parametrize(
+    ("settings", "option", "status"),
+    [
+        ('{"skull_strip": true}', "auto", "done"),
+        ('{"skull_strip": true}', "off", "done"),
+        ('{"skull_strip": false}', "auto", "not-needed"),
+        ('{"skull_strip": false}', "on", "done"),
+    ],
+)
+def test_the_settings_can_ask_for_brain_extraction(ensemble, tmp_path, settings, option, status):
+    """What is declared is written all the same, and the brain mask is not declared."""
+    extracting = Ensemble([BrightMember()], ensemble.bundle, ensemble.device, (), IntensityExtractor())
+    images = {"dwi": make_head("dwi", stripped=True)}
+    images["adc"] = images["dwi"].with_array((images["dwi"].array > 0).astype(np.float32))
+    for name, volume in images.items():
+        write_volume(tmp_path / "input" / "images" / f"{name}-brain-mri" / "image.mha", volume.array, volume.grid)
+    (tmp_path / "input" / "deepisles_settings.json").write_text(settings)
+    options = replace(OPTIONS, brain_extraction=option)
+    run_case(resolve_inputs(tmp_path / "input"), tmp_path / "output", extracting, options)
+    assert len(list_files(tmp_path / "output")) == 5
+    assert read(tmp_path / "output" / "stroke-lesion-report.json")["brain_extraction"]["status"] == status

@@ -6,6 +6,7 @@ import pytest
 
 from deepisles.reports.report import (
     BoundingBox,
+    BrainExtractionReport,
     ConsensusReport,
     GridReport,
     InputsReport,
@@ -80,6 +81,14 @@ def lesion_report() -> Report:
             checks=("three dimensions", "finite values"),
             registration="elastix",
         ),
+        brain_extraction=BrainExtractionReport(
+            status="done",
+            method="deepbet 1.0.2",
+            source="flair",
+            images=("dwi", "adc", "flair"),
+            brain_volume_ml=1414.4,
+            seconds=8.123,
+        ),
         weights=WeightsReport(bundle="tiny", digest="c3" * 32),
         software=SoftwareReport(version="0.1.0", revision="0123abc", torch="2.13.0", device="cpu", profile="exact"),
         timing_seconds={"read": 0.25, "segment": 58.02, "write": 1.5},
@@ -101,5 +110,6 @@ def empty_report(lesion_report: Report) -> Report:
             "degraded": False,
             "degraded_reason": None,
             "warnings": (),
+            "brain_extraction": BrainExtractionReport(status="not-needed"),
         }
     )

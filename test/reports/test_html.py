@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from deepisles.reports.html import as_sentence, describe_position, describe_slices, render_html
-from deepisles.reports.report import Report
+from deepisles.reports.report import BrainExtractionReport, Report
 
 PICTURE = b"\x89PNG\r\n\x1a\n-picture"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -159,3 +159,14 @@ def test_phrases_become_sentences() -> None:
     assert as_sentence("an odd thing") == "An odd thing."
     assert as_sentence("Done. ") == "Done."
     assert as_sentence("") == ""
+
+
+def test_brain_extraction_is_one_line(lesion_report: Report, empty_report: Report) -> None:
+    def line(report: Report) -> str:
+        return Page(render_html(report, PICTURE)).row("Brain extraction")[1]
+
+    assert line(lesion_report) == "deepbet 1.0.2 on the FLAIR, 1414 ml; applied to DWI, ADC, FLAIR"
+    assert line(empty_report) == "not needed: the images show the brain alone"
+    off = BrainExtractionReport(status="off")
+    assert line(lesion_report.model_copy(update={"brain_extraction": off})) == "off"
+    assert line(lesion_report.model_copy(update={"brain_extraction": None})) == "not recorded"
