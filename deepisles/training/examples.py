@@ -17,7 +17,10 @@ from deepisles.case.reading import read_case, read_volume
 from deepisles.case.volume import Grid, Volume
 from deepisles.errors import DeepIslesError, GeometryError
 from deepisles.members.swan import resample_to
-from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM, bring_adc_to_dwi
+from deepisles.preparation.brain_extraction import strip_case
+from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM
+from deepisles.preparation.deepbet_extractor import DeepbetExtractor
+from deepisles.preparation.prepare import share_grid
 from deepisles.preparation.registration import FlairRegistration
 from deepisles.training.layout import TrainingCase
 
@@ -64,9 +67,9 @@ class AlignedCase:
 
 
 def read_aligned(case: TrainingCase) -> AlignedCase:
-    """Read a case and bring its images onto the DWI's grid.
+    """Read a case and bring its images onto the DWI's grid, the brain alone.
 
-    A FLAIR on another grid than the DWI is registered, which takes a minute.
+    Heads are stripped as they are when a case is segmented. A FLAIR on another grid than the DWI is registered, which takes a minute.
 
     Raises
     ------
@@ -74,9 +77,9 @@ def read_aligned(case: TrainingCase) -> AlignedCase:
         If the images or the mask cannot be used; the message names the case.
     """
     try:
-        images = read_case(case.images)
+        extractor = DeepbetExtractor(torch.device("cpu"))
+        images, _ = strip_case(share_grid(read_case(case.images)), "auto", extractor)
         mask = read_volume(case.mask, "lesion mask", allow_constant=True)
-        adc, _ = bring_adc_to_dwi(images.dwi, images.adc)
         if not mask.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
             raise GeometryError("The lesion mask does not lie on the DWI's grid: resample it onto that.")
         flair = None if images.flair is None else _on_dwi(images, images.flair)
@@ -84,7 +87,7 @@ def read_aligned(case: TrainingCase) -> AlignedCase:
         raise type(error)(f"Training case {case.name}: {error}") from error
     return AlignedCase(
         dwi=images.dwi.array.astype(np.float32),
-        adc=adc.array.astype(np.float32),
+        adc=images.adc.array.astype(np.float32),
         flair=None if flair is None else flair.array.astype(np.float32),
         lesion=mask.array > 0,
         grid=images.dwi.grid,
