@@ -52,7 +52,7 @@ def _describe(member: str, record: Mapping[str, Any]) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
-            "Measured on cases held back from training; they may also have chosen the step, so that other data will do worse.",
+            "Measured on cases held back from training, which may have chosen the step: other data will do worse.",
             "",
         ]
     )

@@ -69,7 +69,8 @@ class AlignedCase:
 def read_aligned(case: TrainingCase) -> AlignedCase:
     """Read a case and bring its images onto the DWI's grid, the brain alone.
 
-    Heads are stripped as they are when a case is segmented. A FLAIR on another grid than the DWI is registered, which takes a minute.
+    Heads are stripped as they are when a case is segmented. A FLAIR on another grid than the DWI is registered, which
+    takes a minute.
 
     Raises
     ------
