@@ -83,13 +83,15 @@ def test_training_learns(tmp_path: Path) -> None:
 
 
 def write_easy_case(folder: Path, number: int) -> TrainingCase:
-    """Write noise with a bright box somewhere."""
+    """Write a ball of noisy tissue on a background of 0, with a bright box somewhere in it."""
     rng = np.random.default_rng(number)
     grid = Grid((40, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
     images = rng.normal(100, 10, (2, 40, 40, 40)).astype(np.float32)
     mask = np.zeros((40, 40, 40), dtype=np.uint8)
-    z, y, x = rng.integers(2, 22, 3)
+    z, y, x = rng.integers(10, 17, 3)
     mask[z : z + 14, y : y + 14, x : x + 14] = 1
+    offsets = np.indices(mask.shape) - 19.5
+    images *= (offsets**2).sum(axis=0) < 18**2
     images[0][mask > 0] *= 1.6
     images[1][mask > 0] *= 0.6
     case = TrainingCase(f"easy{number}", *(folder / f"{number}{end}.nii.gz" for end in ("dwi", "adc", "mask")))
