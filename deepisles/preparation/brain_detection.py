@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from deepisles.preparation.coarse import CoarseVolume
 
-MOST_BRAIN_ML = 1900.0
-"""Measured: stripped images 1340 to 1670 ml, whole heads 2670 to 4280 ml."""
+MOST_BRAIN_ML = 2300.0
+"""Measured: stripped images 1340 to 1670 ml, in MNI space 1900 ml and synthetic ones up to 2130 ml; whole heads 2670 to
+4280 ml."""
 SHELL_MM = (7.0, 15.0)
 """Depth below the surface at which a head has bone, and a brain that was stripped generously has no more fluid."""
 DEEP_MM = 20.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy import ndimage
 from deepisles.case.files import CaseFiles
 from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.reading import read_case, read_volume
+from deepisles.case.volume import Volume
 from deepisles.preparation.brain_detection import has_zero_background, is_brain_alone, reaches_beyond
 from deepisles.preparation.brain_extraction import find_unstripped
 from deepisles.preparation.coarse import CoarseVolume
@@ -70,6 +72,14 @@ def cropped(volume):
 def test_made_up_brains_and_heads(contrast, dtype):
     assert shows_brain_alone(make_head(contrast, stripped=True, dtype=dtype))
     assert not shows_brain_alone(make_head(contrast, dtype=dtype))
+
+
+def test_a_brain_of_mni_space_is_larger_than_life_and_no_head():
+    brain = make_head("dwi", stripped=True)
+    grid = replace(brain.grid, spacing_mm=tuple(1.14 * step for step in brain.grid.spacing_mm))
+    coarse = CoarseVolume(Volume(brain.array, grid))
+    assert coarse.body.sum() * coarse.voxel_ml > 1900
+    assert is_brain_alone(coarse)
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
