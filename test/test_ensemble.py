@@ -234,8 +234,12 @@ def test_without_extraction_the_images_are_untouched_and_no_mask_is_left(extract
         assert getattr(result.images, name).array.tobytes() == stored.tobytes()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "brain_mask.nii.gz").write_bytes(b"an earlier case's")
+    (tmp_path / "out" / "members").mkdir()
+    (tmp_path / "out" / "members" / "seals_mask.nii.gz").write_bytes(b"an earlier case's")
+    (tmp_path / "out" / "members" / "notes.txt").write_text("the user's own")
     result.save(tmp_path / "out")
     assert not (tmp_path / "out" / "brain_mask.nii.gz").exists()
+    assert [path.name for path in (tmp_path / "out" / "members").iterdir()] == ["notes.txt"]
 
 
 def test_an_unknown_way_of_brain_extraction_is_refused(extracting, tmp_path):

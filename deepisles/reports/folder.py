@@ -17,7 +17,8 @@ from deepisles.reports.report import Report
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
 BRAIN_MASK_NAME = "brain_mask"
-"""The one map that not every case has."""
+MEMBER_MAPS = "members/*_mask.nii.gz", "members/*_probability.nii.gz"
+"""With the brain mask, the maps that not every case has."""
 
 
 def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report) -> None:
@@ -27,7 +28,7 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
     ----------
     folder : Path
         Made if absent. An earlier case's report.json is removed first, so that the folder never looks complete
-        while it is not, and so is its brain mask.
+        while it is not, and so are maps of its that this case may not have.
     maps : mapping
         Volumes by name without suffix; "lesion_mask" is the mask that the picture outlines.
     images : PreparedCase
@@ -45,7 +46,9 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT_NAME).unlink(missing_ok=True)
         # an earlier case's would pass for this one's
-        (folder / f"{BRAIN_MASK_NAME}.nii.gz").unlink(missing_ok=True)
+        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS):
+            for stale in folder.glob(pattern):
+                stale.unlink()
     except OSError as error:
         raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
     for name, volume in maps.items():

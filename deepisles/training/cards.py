@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deepisles.weights.writing import CARD_NAME
+
 RECORDS = "training"
 """Folder of the bundle that holds one record and one picture per member."""
 
@@ -17,7 +19,25 @@ Nobody but the person who trained it knows what its data allow; write their sour
 """
 
 
-def write_card(folder: Path, name: str) -> str:
+def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
+    """Write a training's record into a bundle, and the card anew.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    name : str
+        What the card calls it.
+    record : mapping
+        What was trained, how, and how well; `member` says which record it replaces.
+    """
+    (folder / RECORDS).mkdir(exist_ok=True)
+    text = json.dumps(record, indent=1)
+    (folder / RECORDS / f"{record['member']}.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / CARD_NAME).write_text(describe_bundle(folder, name), encoding="utf-8")
+
+
+def describe_bundle(folder: Path, name: str) -> str:
     """Describe a bundle by the training records in it.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,7 @@ def read_aligned(case: TrainingCase) -> AlignedCase:
         If the images or the mask cannot be used; the message names the case.
     """
     try:
-        extractor = DeepbetExtractor(torch.device("cpu"))
-        images, _ = strip_case(share_grid(read_case(case.images)), "auto", extractor)
+        images, _ = strip_case(share_grid(read_case(case.images)), "auto", _share_extractor())
         mask = read_volume(case.mask, "lesion mask", allow_constant=True)
         if not mask.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
             raise GeometryError("The lesion mask does not lie on the DWI's grid: resample it onto that.")
@@ -165,6 +165,12 @@ def find_brain_box(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
         return slice(None), slice(None), slice(None)
     z, y, x = (slice(max(part.start - MARGIN_VOXELS, 0), part.stop + MARGIN_VOXELS) for part in found[0])
     return z, y, x
+
+
+@cache
+def _share_extractor() -> DeepbetExtractor:
+    """Make the one extractor of this process: its networks are loaded by the first case that needs them."""
+    return DeepbetExtractor(torch.device("cpu"))
 
 
 def _on_dwi(images: Case, flair: Volume) -> Volume:

@@ -186,32 +186,9 @@ def nvauto_starter() -> Recipe:
 
 def swan_starter() -> Recipe:
     """SWAN in small: a residual U-Net and a Swin Factorizer on all three images."""
-    skeleton = UNetSkeletonSpec(
-        in_channels=3,
-        out_channels=1,
-        stem_width=8,
-        widths=(8, 16, 32, 64, 96),
-        strides=(WHOLE, *(HALVING,) * 4),
-        encoder_depth=(1,) * 5,
-        decoder_depth=(1,) * 4,
-        heads=3,
-    )
     return Recipe(
         member="swan",
-        networks={
-            "resunet_fold": ResUNetSpec(skeleton, norm_groups=8, negative_slope=1e-2),
-            "swin-factorizer_fold": SwinFactorizerSpec(
-                skeleton,
-                spatial_size=(64, 64, 64),
-                pos_embed=True,
-                head_dim=8,
-                patch_size=(4, 4, 4),
-                shifts=(None, (2, 2, 2)),
-                rank=1,
-                iterations=5,
-                mlp_ratio=2.0,
-            ),
-        },
+        networks=_describe_swan((8, 16, 32, 64, 96), shifts=(None, (2, 2, 2)), dropout=0.0),
         settings=SwanSettings(),
         channels=(DWI, ADC, FLAIR),
         axes="xyz",
@@ -260,35 +237,9 @@ def swan_published() -> Recipe:
     Sizes, optimiser and batch (two crops on each of two GPUs) are those of the configurations in factorizer-isles22
     (config_isles22_fold0_resunet.yaml and config_isles22_fold0_swin-factorizer.yaml).
     """
-    skeleton = UNetSkeletonSpec(
-        in_channels=3,
-        out_channels=1,
-        stem_width=32,
-        widths=(32, 64, 128, 256, 512),
-        strides=(WHOLE, *(HALVING,) * 4),
-        encoder_depth=(1,) * 5,
-        decoder_depth=(1,) * 4,
-        heads=3,
-    )
     return Recipe(
         member="swan",
-        networks={
-            "resunet_fold": ResUNetSpec(skeleton, norm_groups=8, negative_slope=1e-2),
-            "swin-factorizer_fold": SwinFactorizerSpec(
-                skeleton,
-                spatial_size=(64, 64, 64),
-                pos_embed=True,
-                head_dim=8,
-                patch_size=(4, 4, 4),
-                shifts=(None, (1, 1, 1), (2, 2, 2), (3, 3, 3)),
-                rank=1,
-                iterations=5,
-                mlp_ratio=2.0,
-                dropout=0.1,
-                nmf_dropout=0.1,
-                mlp_dropout=0.1,
-            ),
-        },
+        networks=_describe_swan((32, 64, 128, 256, 512), shifts=(None, (1, 1, 1), (2, 2, 2), (3, 3, 3)), dropout=0.1),
         settings=SwanSettings(),
         channels=(DWI, ADC, FLAIR),
         axes="xyz",
@@ -297,3 +248,34 @@ def swan_published() -> Recipe:
         learning_rate=1e-4,
         batch_size=4,
     )
+
+
+def _describe_swan(widths: tuple[int, ...], shifts: tuple[Size | None, ...], dropout: float) -> dict[str, NetworkSpec]:
+    """Describe SWAN's two kinds of network; all but widths, shifts and dropout is factorizer-isles22's."""
+    skeleton = UNetSkeletonSpec(
+        in_channels=3,
+        out_channels=1,
+        stem_width=widths[0],
+        widths=widths,
+        strides=(WHOLE, *(HALVING,) * (len(widths) - 1)),
+        encoder_depth=(1,) * len(widths),
+        decoder_depth=(1,) * (len(widths) - 1),
+        heads=3,
+    )
+    return {
+        "resunet_fold": ResUNetSpec(skeleton, norm_groups=8, negative_slope=1e-2),
+        "swin-factorizer_fold": SwinFactorizerSpec(
+            skeleton,
+            spatial_size=(64, 64, 64),
+            pos_embed=True,
+            head_dim=8,
+            patch_size=(4, 4, 4),
+            shifts=shifts,
+            rank=1,
+            iterations=5,
+            mlp_ratio=2.0,
+            dropout=dropout,
+            nmf_dropout=dropout,
+            mlp_dropout=dropout,
+        ),
+    }

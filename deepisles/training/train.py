@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 from itertools import product
@@ -13,7 +12,7 @@ from torch import nn
 
 from deepisles.device import choose_device
 from deepisles.errors import InputRefused
-from deepisles.training.cards import RECORDS, write_card
+from deepisles.training.cards import RECORDS, write_record
 from deepisles.training.curve import draw_curves
 from deepisles.training.engine import train_network
 from deepisles.training.examples import FLAIR
@@ -87,11 +86,8 @@ def train_member(options: TrainOptions) -> Path:
     order = {f"{kind}{number}": (place, number) for place, kind in enumerate(recipe.networks) for number in numbers}
     trained.sort(key=lambda each: order[each.name])
     with put_member(options.output, recipe.member, recipe.settings, trained) as folder:
-        record = _describe_run(options, recipe, data_sets, histories)
-        (folder / RECORDS).mkdir(exist_ok=True)
-        (folder / RECORDS / f"{options.member}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_record(folder, options.output.name, _describe_run(options, recipe, data_sets, histories))
         draw_curves(histories, folder / RECORDS / f"{options.member}.png")
-        (folder / "MODEL_CARD.md").write_text(write_card(folder, options.output.name), encoding="utf-8")
     return options.output
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 
 from deepisles.device import choose_device
 from deepisles.errors import InputRefused, WeightsError
-from deepisles.training.cards import RECORDS, write_card
+from deepisles.training.cards import RECORDS, write_record
+from deepisles.training.curve import draw_curves
 from deepisles.training.layout import TrainingCase, find_training_cases
 from deepisles.training.nnunet.child import run_nnunet
 from deepisles.training.nnunet.dataset import write_raw_data_set
 from deepisles.training.nnunet.folders import NnunetFolders
 from deepisles.training.nnunet.orders import PlanOrder, TrainOrder
-from deepisles.training.nnunet.record import draw_history, measure_fold
+from deepisles.training.nnunet.record import PANELS, measure_fold
 from deepisles.training.nnunet.result import TrainedFold, read_fold
 from deepisles.training.options import TrainOptions
 from deepisles.weights.merging import TrainedNetwork, put_member
@@ -76,11 +76,9 @@ def train_seals_by_nnunet(options: TrainOptions) -> Path:
         raise WeightsError(f"The folds in {folders.model} have different plans: delete it and train again.")
     networks = [TrainedNetwork(name, fold.plans.spec, fold.network) for name, fold in trained.items()]
     with put_member(options.output, "seals", first.plans.settings, networks) as folder:
-        (folder / RECORDS).mkdir(exist_ok=True)
-        record = _describe_run(options, data_sets, trained, folders)
-        (folder / RECORDS / "seals.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        draw_history({name: fold.history for name, fold in trained.items()}, folder / RECORDS / "seals.png")
-        (folder / "MODEL_CARD.md").write_text(write_card(folder, options.output.name), encoding="utf-8")
+        write_record(folder, options.output.name, _describe_run(options, data_sets, trained, folders))
+        histories = {name: fold.history for name, fold in trained.items()}
+        draw_curves(histories, folder / RECORDS / "seals.png", PANELS, time="epoch")
     return options.output
 
 
