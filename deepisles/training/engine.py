@@ -125,22 +125,21 @@ def train_network(
     network = DeeplySupervised(build_network(spec) if initial is None else initial.requires_grad_())
     network = network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = WarmupCosineSchedule(optimizer, int(pace.steps * WARM_UP_SHARE), pace.steps)
+    schedule = WarmupCosineSchedule(optimizer, int(pace.whole_steps * WARM_UP_SHARE), pace.whole_steps)
     average = AveragedModel(network, avg_fn=follow_weights)
     history = History([])
-    epochs = max(pace.steps // pace.steps_per_epoch, 1)
 
     # the state says where to go on before the loader is made
     keep = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average}
     done = _restore(folder, keep | {"history": history})
-    crops = PatchStream(data_sets, recipe, cache, pace.seed, pace.steps * recipe.batch_size)
-    numbers = _Numbers(done * recipe.batch_size, pace.steps * recipe.batch_size)
+    crops = PatchStream(data_sets, recipe, cache, pace.seed, pace.whole_steps * recipe.batch_size)
+    numbers = _Numbers(done * recipe.batch_size, pace.whole_steps * recipe.batch_size)
     if not len(numbers):
         return _load_best(network, folder), history
     loader = DataLoader(crops, recipe.batch_size, sampler=numbers, num_workers=pace.loaders, drop_last=True)
     trainer = SupervisedTrainer(
         device=device,
-        max_epochs=epochs,
+        max_epochs=pace.epochs,
         train_data_loader=loader,
         epoch_length=pace.steps_per_epoch,
         network=network,
@@ -150,7 +149,7 @@ def train_network(
         prepare_batch=_take_batch,
         decollate=False,
     )
-    trainer.load_state_dict({"iteration": done, "max_epochs": epochs, "epoch_length": pace.steps_per_epoch})
+    trainer.load_state_dict({"iteration": done, "max_epochs": pace.epochs, "epoch_length": pace.steps_per_epoch})
     losses: list[float] = []
     saver = Checkpoint(
         keep | {"history": history},

@@ -12,7 +12,7 @@ class Pace:
     Parameters
     ----------
     steps : int
-        Optimiser steps in all.
+        Optimiser steps in all; what is over after the last whole epoch is left out.
     steps_per_epoch : int
         After each epoch the network is validated and the state saved.
     seed : int
@@ -25,3 +25,13 @@ class Pace:
     steps_per_epoch: int = 250
     seed: int = 0
     loaders: int = 1
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs, at least one."""
+        return max(self.steps // self.steps_per_epoch, 1)
+
+    @property
+    def whole_steps(self) -> int:
+        """Steps of the whole epochs."""
+        return self.epochs * self.steps_per_epoch

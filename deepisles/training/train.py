@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from deepisles.training.cards import RECORDS, write_record
 from deepisles.training.curve import draw_curves
 from deepisles.training.engine import train_network
 from deepisles.training.examples import FLAIR
-from deepisles.training.folds import split
+from deepisles.training.folds import Fold, split
 from deepisles.training.layout import TrainingCase, find_training_cases
 from deepisles.training.options import TrainOptions
+from deepisles.training.pace import Pace
 from deepisles.training.recipes import Recipe, find_recipe
+from deepisles.training.run_folder import claim_run_folder
 from deepisles.weights.bundle import Bundle
 from deepisles.weights.merging import TrainedNetwork, put_member
 
@@ -67,6 +69,8 @@ def train_member(options: TrainOptions) -> Path:
         fold = split(data_sets, number, options.folds)
         for kind, repeat in product(_choose_kinds(options, recipe), range(recipe.repeats)):
             name = f"{kind}{repeat * options.folds + number}"
+            pace = replace(options.pace, seed=options.pace.seed + repeat)
+            claim_run_folder(states / name, _describe_network(recipe, kind, fold, pace, start))
             logger.info("training %s %s", options.member, name)
             network, history = train_network(
                 recipe.networks[kind],
@@ -75,7 +79,7 @@ def train_member(options: TrainOptions) -> Path:
                 fold.validation,
                 states / name,
                 options.work_folder / "examples",
-                replace(options.pace, seed=options.pace.seed + repeat),
+                pace,
                 device,
                 None if start is None else _take_start(start, recipe, kind, number),
             )
@@ -119,6 +123,20 @@ def _take_start(start: Bundle, recipe: Recipe, kind: str, number: int) -> nn.Mod
     if not alike:
         raise InputRefused(f"The bundle to start from has no {recipe.member.upper()} network of the kind {kind!r}.")
     return start.load_networks(recipe.member)[alike[min(number, len(alike) - 1)]]
+
+
+def _describe_network(recipe: Recipe, kind: str, fold: Fold, pace: Pace, start: Bundle | None) -> dict[str, Any]:
+    """Say all that one trained network depends on."""
+    return {
+        "network": asdict(recipe.networks[kind]),
+        "learning rate": recipe.learning_rate,
+        "batch size": recipe.batch_size,
+        "number of steps": pace.whole_steps,
+        "number of steps per epoch": pace.steps_per_epoch,
+        "seed": pace.seed,
+        "data set": [[case.name for case in data_set.cases] for data_set in fold.training],
+        "start": None if start is None else start.digest,
+    }
 
 
 def _describe_run(

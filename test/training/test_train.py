@@ -125,6 +125,20 @@ def test_a_killed_run_goes_on_where_it_stopped(data_set: Path, tmp_path: Path) -
         assert one == pytest.approx(other, rel=1e-4, abs=1e-4)
 
 
+def test_a_finished_run_is_not_repeated(data_set: Path, work: Path, tmp_path: Path) -> None:
+    """Steps that make no whole epoch are left out, and a second call finds nothing to do."""
+    pace = Pace(steps=5, steps_per_epoch=2, seed=1, loaders=0)
+    options = TrainOptions("nvauto", (data_set,), tmp_path / "b", pace=pace, device="cpu", work=work)
+    # the same folder as the bundle's of four steps, whose run is complete
+    train_member(TrainOptions("nvauto", (data_set,), tmp_path / "a", pace=PACE, device="cpu", work=work))
+    train_member(options)
+    first, second = (Bundle.open(tmp_path / name).load_networks("nvauto")[0].state_dict() for name in "ab")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    # another run's state is not gone on with
+    with pytest.raises(InputRefused, match="another seed"):
+        train_member(replace(options, pace=replace(pace, seed=2)))
+
+
 def test_training_starts_from_a_bundle(bundle: Path, data_set: Path, work: Path, tmp_path: Path) -> None:
     """With a learning rate of nothing, fine-tuning gives the weights back."""
     options = TrainOptions(

@@ -63,7 +63,7 @@ def train_seals_by_nnunet(options: TrainOptions) -> Path:
         logger.info("training seals %s%d by nnU-Net", KIND, number)
         order = TrainOrder(
             fold=number,
-            epochs=max(pace.steps // pace.steps_per_epoch, 1),
+            epochs=pace.epochs,
             iterations=pace.steps_per_epoch,
             seed=pace.seed + number,
             learning_rate=options.learning_rate,
