@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +12,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from deepisles.case.case import Case
-from deepisles.case.reading import read_case, read_volume
 from deepisles.case.volume import Grid, Volume
-from deepisles.errors import DeepIslesError, GeometryError
-from deepisles.members.swan import resample_to
-from deepisles.preparation.brain_extraction import strip_case
+from deepisles.members.swan import normalise, resample_to
 from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM
-from deepisles.preparation.deepbet_extractor import DeepbetExtractor
-from deepisles.preparation.prepare import share_grid
 from deepisles.preparation.registration import FlairRegistration
 from deepisles.training.layout import TrainingCase
-
-logger = logging.getLogger(__name__)
+from deepisles.training.reading import fingerprint_files, read_training_case
 
 DWI, ADC, FLAIR = 0, 1, 2
 """Channels of an example."""
 MARGIN_VOXELS = 4
-LAYOUT_VERSION = "1"
+LAYOUT_VERSION = "2"
 """Part of a cache entry's name: another version is prepared anew."""
 
 
@@ -76,21 +68,16 @@ def read_aligned(case: TrainingCase) -> AlignedCase:
     Raises
     ------
     InputRefused, GeometryError, MemberFailed
-        If the images or the mask cannot be used; the message names the case.
+        If the images or the mask cannot be used.
     """
-    try:
-        images, _ = strip_case(share_grid(read_case(case.images)), "auto", _share_extractor())
-        mask = read_volume(case.mask, "lesion mask", allow_constant=True)
-        if not mask.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
-            raise GeometryError("The lesion mask does not lie on the DWI's grid: resample it onto that.")
-        flair = None if images.flair is None else _on_dwi(images, images.flair)
-    except DeepIslesError as error:
-        raise type(error)(f"Training case {case.name}: {error}") from error
+    labelled = read_training_case(case, case.images)
+    images = labelled.images
+    flair = None if images.flair is None else _on_dwi(images, images.flair)
     return AlignedCase(
         dwi=images.dwi.array.astype(np.float32),
         adc=images.adc.array.astype(np.float32),
         flair=None if flair is None else flair.array.astype(np.float32),
-        lesion=mask.array > 0,
+        lesion=labelled.mask.array > 0,
         grid=images.dwi.grid,
     )
 
@@ -99,7 +86,7 @@ def prepare_example(case: TrainingCase, spacing_mm: float) -> Example:
     """Read one case and bring it to an isotropic grid.
 
     Every member resamples in its own way when it segments (SEALS by way of 1 mm and cubic splines, NVAUTO in physical
-    space); training takes one trilinear step for all, whose differences are smaller than those between scanners.
+    space); training takes one trilinear step for all. What that costs was not measured.
 
     Raises
     ------
@@ -112,7 +99,7 @@ def prepare_example(case: TrainingCase, spacing_mm: float) -> Example:
     # resample_to takes (x, y, z), as does the spacing
     native = torch.from_numpy(np.ascontiguousarray(stacked.transpose(0, 3, 2, 1)))[None]
     resampled = resample_to(native, aligned.grid.spacing_mm, (spacing_mm,) * 3)[0].numpy().transpose(0, 3, 2, 1)
-    channels = np.stack([normalise_nonzero(channel) for channel in resampled[:3]])
+    channels = normalise(np.ascontiguousarray(resampled[:3]))
     box = find_brain_box(channels[DWI] != 0)
     return Example(
         np.ascontiguousarray(channels[:, *box], dtype=np.float16),
@@ -132,7 +119,8 @@ def load_example(case: TrainingCase, spacing_mm: float, cache: Path) -> Example:
     if not stored.exists():
         example = prepare_example(case, spacing_mm)
         stored.parent.mkdir(parents=True, exist_ok=True)
-        partial = stored.with_suffix(".partial.npy")
+        # of this process alone: several prepare cases at a time
+        partial = stored.with_suffix(f".{os.getpid()}.npy")
         np.save(partial, np.concatenate([example.channels, example.lesion[None].astype(np.float16)]))
         partial.replace(stored)
     # mapped, so that a crop reads only its own part
@@ -143,19 +131,7 @@ def load_example(case: TrainingCase, spacing_mm: float, cache: Path) -> Example:
 def cache_path(case: TrainingCase, spacing_mm: float, cache: Path) -> Path:
     """Name a case's place in the cache: it changes with the files, their times and how they are prepared."""
     files = [case.dwi, case.adc, case.mask, *([case.flair] if case.flair and case.flair.exists() else [])]
-    said = [LAYOUT_VERSION, f"{spacing_mm}"]
-    said += [f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    return cache / f"{hashlib.sha256(' '.join(said).encode()).hexdigest()[:24]}.npy"
-
-
-def normalise_nonzero(channel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring the voxels that are not 0 to zero mean and unit deviation; zeros stay zero."""
-    result = channel.copy()
-    inside = channel != 0
-    if inside.any():
-        values = channel[inside]
-        result[inside] = (values - values.mean()) / max(float(values.std()), 1e-8)
-    return result
+    return cache / f"{fingerprint_files(files, LAYOUT_VERSION, str(spacing_mm))}.npy"
 
 
 def find_brain_box(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
@@ -165,12 +141,6 @@ def find_brain_box(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
         return slice(None), slice(None), slice(None)
     z, y, x = (slice(max(part.start - MARGIN_VOXELS, 0), part.stop + MARGIN_VOXELS) for part in found[0])
     return z, y, x
-
-
-@cache
-def _share_extractor() -> DeepbetExtractor:
-    """Make the one extractor of this process: its networks are loaded by the first case that needs them."""
-    return DeepbetExtractor(torch.device("cpu"))
 
 
 def _on_dwi(images: Case, flair: Volume) -> Volume:

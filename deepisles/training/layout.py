@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,5 +124,5 @@ def _key(path: Path) -> str:
     return path.name.rpartition("_")[0]
 
 
-def _first(paths: object) -> Path | None:
-    return min(paths, default=None)  # type: ignore[call-overload,no-any-return]
+def _first(paths: Iterable[Path]) -> Path | None:
+    return min(paths, default=None)

@@ -11,6 +11,7 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
+from deepisles.case.volume import MM3_PER_ML
 from deepisles.evaluation.metrics import Agreement, compare_masks
 from deepisles.training.examples import load_example
 from deepisles.training.layout import TrainingCase
@@ -19,7 +20,8 @@ from deepisles.training.recipes import Recipe
 from deepisles.training.supervised import AutocastInferer
 
 OVERLAP = 0.25
-MM3_PER_ML = 1000.0
+COST_PER_ML, MOST_COUNTED_ML = 0.05, 4.0
+"""What false positives in lesion-free brains cost a score: a choice, so that 1 ml weighs as much as 0.05 of Dice."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class ValidationResult:
     @property
     def score(self) -> float:
         """What the best network has most of."""
-        return (self.dice + self.lesion_f1) / 2 - 0.05 * min(self.false_positive_ml, 4.0)
+        return (self.dice + self.lesion_f1) / 2 - COST_PER_ML * min(self.false_positive_ml, MOST_COUNTED_ML)
 
 
 @torch.inference_mode()

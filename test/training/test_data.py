@@ -67,16 +67,19 @@ def test_a_mask_on_another_grid_is_refused(cases: list[TrainingCase], tmp_path: 
         prepare_example(mixed, 2.0)
 
 
-def test_crops_are_cut_where_they_should(cases: list[TrainingCase]) -> None:
-    example = prepare_example(next(case for case in cases if prepare_example(case, 2.0).lesion.any()), 2.0)
+def test_crops_are_cut_where_they_should() -> None:
+    lesion = np.zeros((50, 60, 40), dtype=np.uint8)
+    lesion[30:36, 10:18, 22:30] = 1
+    example = Example(np.stack([lesion, 2 * lesion, 3 * lesion]).astype(np.float16), lesion)
     shown = 0
-    for seed in range(30):
-        image, label = crop(np.random.default_rng(seed), example, (32, 40, 32))
-        assert image.shape == (3, 32, 40, 32)
+    for seed in range(40):
+        image, label = crop(np.random.default_rng(seed), example, (24, 28, 20))
+        assert image.shape == (3, 24, 28, 20)
+        # image and label are cut at the same place
+        assert all(np.array_equal(image[channel], (channel + 1) * label) for channel in range(3))
         shown += label.any()
-        # the label is cut where the image is: their voxels are a piece of the example
-        assert label.sum() <= example.lesion.sum()
-    assert shown >= 15
+    # two thirds are centred on the lesion, which fills little of the volume
+    assert 20 <= shown < 40
 
 
 def test_a_crop_larger_than_the_brain_is_padded() -> None:
@@ -109,12 +112,22 @@ def test_crop_number_n_is_always_the_same(cases: list[TrainingCase], work: Path)
     assert not torch.equal(first[17]["image"], stream(1)[17]["image"])
 
 
-def test_data_sets_are_drawn_equally_often(cases: list[TrainingCase], work: Path) -> None:
-    """One case beside many is seen in half of the crops."""
-    stream = PatchStream([DataSet(cases[:1]), DataSet(cases[1:])], find_recipe("seals"), work, 0, 100)
-    drawn = [np.random.default_rng((0, number)).integers(2) for number in range(200)]
-    assert 70 < sum(drawn) < 130
-    assert stream[0]["image"].shape == (2, 64, 64, 64)
+def test_data_sets_are_drawn_equally_often(
+    cases: list[TrainingCase], work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One case beside nine is seen in half of the crops."""
+    drawn: list[str] = []
+
+    def load_and_note(case: TrainingCase, spacing_mm: float, cache: Path) -> Example:
+        drawn.append(case.name)
+        return load_example(case, spacing_mm, cache)
+
+    monkeypatch.setattr("deepisles.training.patches.load_example", load_and_note)
+    stream = PatchStream([DataSet(cases[:1]), DataSet(cases[1:])], find_recipe("seals"), work, 0, 60)
+    for number in range(60):
+        stream[number]
+    assert 18 < drawn.count(cases[0].name) < 42
+    assert len(set(drawn)) > 5
 
 
 def test_folds_share_no_case_and_leave_none_out() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +12,14 @@ from nnunetv2.utilities.crossval_split import generate_crossval_split
 
 from deepisles.case.files import CaseFiles
 from deepisles.case.itk_images import to_image, to_volume
-from deepisles.case.reading import read_case, read_volume
 from deepisles.case.volume import Volume
-from deepisles.errors import DeepIslesError, GeometryError, InputRefused
-from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM, bring_adc_to_dwi
+from deepisles.errors import InputRefused
 from deepisles.preparation.isotropic import resample_to_isotropic
 from deepisles.reports.images import write_bytes, write_volume
 from deepisles.training.folds import PARTS
 from deepisles.training.layout import TrainingCase
 from deepisles.training.nnunet.folders import CHANNEL_NAMES, FILE_ENDING, LABELS, NnunetFolders
+from deepisles.training.reading import fingerprint_files, read_training_case
 
 SPLIT_SEED = 12345
 """nnU-Net's own (nnUNetTrainer.do_split)."""
@@ -82,7 +80,10 @@ def write_raw_data_set(data_sets: Sequence[Sequence[TrainingCase]], folds: int, 
 
 
 def _check_same_data(cases: dict[str, TrainingCase], folders: NnunetFolders) -> None:
-    ours = {identifier: {"case": case.name, "files": _digest(case)} for identifier, case in cases.items()}
+    ours = {
+        identifier: {"case": case.name, "files": fingerprint_files((case.dwi, case.adc, case.mask))}
+        for identifier, case in cases.items()
+    }
     stored = folders.data_set / CASES_NAME
     if not stored.exists():
         _write_json(CASES_NAME, ours, folders)
@@ -100,30 +101,18 @@ def _remove_partial_files(folders: NnunetFolders) -> None:
             path.unlink()
 
 
-def _digest(case: TrainingCase) -> str:
-    files = (case.dwi, case.adc, case.mask)
-    said = [f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    return hashlib.sha256(" ".join(said).encode()).hexdigest()[:24]
-
-
 def _write_case(identifier: str, case: TrainingCase, folders: NnunetFolders) -> None:
     label_path = folders.labels / f"{identifier}{FILE_ENDING}"
     if label_path.exists():
         return
-    try:
-        images = read_case(CaseFiles(case.dwi, case.adc))
-        adc, _ = bring_adc_to_dwi(images.dwi, images.adc)
-        mask = read_volume(case.mask, "lesion mask", allow_constant=True)
-        if not mask.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
-            raise GeometryError("The lesion mask does not lie on the DWI's grid: resample it onto that.")
-    except DeepIslesError as error:
-        raise type(error)(f"Training case {case.name}: {error}") from error
-    isotropic = resample_to_isotropic(images.dwi, adc)
+    labelled = read_training_case(case, CaseFiles(case.dwi, case.adc))
+    isotropic = resample_to_isotropic(labelled.images.dwi, labelled.images.adc)
     for channel, volume in enumerate((isotropic.dwi, isotropic.adc)):
         # SEALS casts to float32 before anything else, as nnU-Net does on reading
         path = folders.images / f"{identifier}_{channel:04d}{FILE_ENDING}"
         write_volume(path, volume.array.astype(np.float32), volume.grid)
-    lesion = _resample_mask(Volume((mask.array > 0).astype(np.uint8), images.dwi.grid), isotropic.dwi)
+    mask = labelled.mask
+    lesion = _resample_mask(mask.with_array((mask.array > 0).astype(np.uint8)), isotropic.dwi)
     # last, since it says that the case is whole
     write_volume(label_path, lesion.array, lesion.grid)
 
