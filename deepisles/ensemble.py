@@ -24,6 +24,7 @@ from deepisles.members.member import Member, MemberName, MemberRun, Prediction
 from deepisles.preparation.brain_extraction import strip_case
 from deepisles.preparation.brain_extractor import BrainExtractor
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
+from deepisles.preparation.diffusion_check import check_diffusion
 from deepisles.preparation.prepare import prepare_diffusion, share_grid
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.preparation.registration import FlairRegistration, take_registered
@@ -164,6 +165,7 @@ class Ensemble:
         with clock.stage("brain extraction"):
             case, brain = strip_case(share_grid(case), brain_extraction, self.brain_extractor)
         with clock.stage("prepare"):
+            case = replace(case, warnings=(*case.warnings, *check_diffusion(case)))
             images = prepare_diffusion(case)
         images, runs = self._run_members(case, images, registration, allow_degraded, clock)
         with clock.stage("consensus"):

@@ -58,3 +58,9 @@ def make_head(
     slices = max(2, int(shape[0] * keep))
     part = make_grid((slices, *shape[1:]), spacing_mm, grid.origin_mm, rotation_deg)
     return Volume(array[:slices].astype(dtype), part)
+
+
+def make_adc(dwi):
+    """Compute the ADC map (1e-3 mm2/s) that belongs to a head's DWI at b 1000: what is darker diffuses faster."""
+    relative = np.maximum(dwi.array / BRAIN_LEVEL, 0.05)
+    return dwi.with_array(np.where(dwi.array > 0, 0.8 - np.log(relative), 0.0).astype(np.float32))

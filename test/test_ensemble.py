@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from bright_member import BrightMember
-from heads import BRAIN_ML, IntensityExtractor, make_head
+from heads import BRAIN_ML, IntensityExtractor, make_adc, make_head
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 from torch import nn
 
@@ -191,7 +191,7 @@ def test_an_adc_on_another_grid_is_resampled_with_a_warning(ensemble, tmp_path):
 
 def write_head(folder, **options):
     dwi = make_head("dwi", **options)
-    return write_case(folder, {"dwi": dwi, "adc": dwi.with_array((dwi.array > 0) * np.float32(0.8))})
+    return write_case(folder, {"dwi": dwi, "adc": make_adc(dwi)})
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,9 @@ def find_unstripped(case: Case) -> tuple[tuple[Modality, ...], tuple[str, ...]]:
     if not is_brain_alone(dwi):
         unstripped += ["dwi", "adc"]
     else:
+        seen_ml = dwi.body.sum() * dwi.voxel_ml
+        if seen_ml < LEAST_BRAIN_ML:
+            warnings.append(f"the DWI shows only {seen_ml:.0f} ml of brain: lesions outside it are not counted")
         if reaches_beyond(CoarseVolume(case.adc), dwi):
             unstripped.append("adc")
         # a registered FLAIR rings in its background, as the members know it

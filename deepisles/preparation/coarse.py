@@ -25,12 +25,14 @@ CLOSING_MM = 6.1
 
 
 class CoarseVolume:
-    """Every n-th voxel of a volume, about 4 mm apart, as distances from its background value.
+    """Every n-th voxel of a volume, by default about 4 mm apart, as distances from its background value.
 
     Parameters
     ----------
     volume : Volume
         Array (z, y, x).
+    step_mm : float
+        Distance between the voxels that are looked at, as near as whole voxels come.
 
     Attributes
     ----------
@@ -43,10 +45,10 @@ class CoarseVolume:
         Along (z, y, x), the array's order.
     """
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: Volume, step_mm: float = STEP_MM) -> None:
         spacing_zyx = volume.grid.spacing_mm[::-1]
         strides = [
-            max(1, min(round(STEP_MM / spacing), side // 2))
+            max(1, min(round(step_mm / spacing), side // 2))
             for spacing, side in zip(spacing_zyx, volume.grid.shape, strict=True)
         ]
         self._view = tuple(slice(stride // 2, None, stride) for stride in strides)

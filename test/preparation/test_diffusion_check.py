@@ -1,0 +1,128 @@
+"""DWI and ADC are compared: what belongs together passes, the mistakes that people make are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from heads import make_adc, make_head
+
+from deepisles.case.case import Case
+from deepisles.case.itk_images import to_image, to_volume
+from deepisles.case.reading import read_volume
+from deepisles.errors import GeometryError, InputRefused
+from deepisles.findings.adc_unit import recognise_adc_unit
+from deepisles.preparation.diffusion_check import check_diffusion, measure_skew, relate
+from deepisles.resources import resource_path
+
+REAL = ("isles22-0009", "thick-slices")
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return Case(*(read_volume(resource_path("sample", f"{name}.mha"), name) for name in ("dwi", "adc")))
+
+
+@pytest.fixture(scope="module")
+def real(cases):
+    return {
+        name: Case(*(read_volume(cases / name / f"{role}.nii.gz", role) for role in ("dwi", "adc"))) for name in REAL
+    }
+
+
+def mirror(case, axis):
+    return replace(case, adc=case.adc.with_array(np.flip(case.adc.array, axis)))
+
+
+def lay_on(volume, case):
+    """Put an image of another grid on a case's DWI's by its middle: of every two heads most overlaps so."""
+    moving = to_image(volume)
+    move = sitk.CenteredTransformInitializer(
+        sitk.Cast(to_image(case.dwi), sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32), sitk.Euler3DTransform()
+    )
+    return to_volume(sitk.Resample(moving, to_image(case.dwi), move, sitk.sitkLinear, 0.0, sitk.sitkFloat32))
+
+
+def test_what_belongs_together_passes(sample):
+    assert check_diffusion(sample) == ()
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_pairs_pass_in_any_unit(real, name):
+    adc = real[name].adc
+    in_1e6_mm2_s = adc.array * recognise_adc_unit(adc.array).to_1e6_mm2_s
+    for factor in (1.0, 1e-3, 1e-6):
+        scaled = adc.with_array(in_1e6_mm2_s * factor)
+        assert check_diffusion(replace(real[name], adc=scaled)) == ()
+
+
+def test_swapped_images_are_refused(sample):
+    with pytest.raises(InputRefused, match="swapped"):
+        check_diffusion(Case(sample.adc, sample.dwi))
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_swapped_real_images_are_refused(real, name):
+    with pytest.raises(InputRefused, match="swapped"):
+        check_diffusion(Case(real[name].adc, real[name].dwi))
+
+
+@pytest.mark.parametrize(("axis", "words"), [(0, "upside down"), (1, "front to back"), (2, "left to right")])
+@pytest.mark.parametrize("name", REAL)
+def test_a_mirrored_adc_is_refused(real, name, axis, words):
+    with pytest.raises(GeometryError, match=words):
+        check_diffusion(mirror(real[name], axis))
+
+
+def test_another_patients_adc_is_refused(real):
+    for one, other in (REAL, REAL[::-1]):
+        foreign = replace(real[one], adc=lay_on(real[other].adc, real[one]))
+        with pytest.raises(InputRefused, match="do not belong together"):
+            check_diffusion(foreign)
+
+
+def test_an_image_without_diffusion_weighting_is_refused(real):
+    """A b0 image is bright where the ADC is high."""
+    case = real["isles22-0009"]
+    b0 = case.dwi.array * np.exp(np.clip(case.adc.array, 0, 3.5))
+    with pytest.raises(InputRefused):
+        check_diffusion(replace(case, dwi=case.dwi.with_array(b0)))
+
+
+def test_an_adc_that_is_scaled_beyond_the_plausible_is_refused(real):
+    case = real["isles22-0009"]
+    with pytest.raises(InputRefused, match="median in the brain is 2[0-9]{3}e-6"):
+        check_diffusion(replace(case, adc=case.adc.with_array(case.adc.array * 2.5)))
+
+
+def test_an_adc_that_is_empty_in_most_of_the_brain_is_refused():
+    dwi = make_head("dwi", stripped=True)
+    adc = make_adc(dwi)
+    cut = np.where(np.arange(adc.array.shape[2]) < adc.array.shape[2] * 0.6, 0, adc.array)
+    with pytest.raises(InputRefused, match="do not belong together"):
+        check_diffusion(Case(dwi, adc.with_array(cut)))
+
+
+def test_a_head_left_so_by_request_is_let_pass():
+    head = make_head("dwi")
+    assert check_diffusion(Case(head, head.with_array(head.array[::-1]))) == ()
+
+
+def test_relation_is_perfect_between_a_dwi_and_its_own_adc_whatever_the_coil_does():
+    dwi = make_head("dwi", stripped=True).array.astype(np.float64)
+    rng = np.random.default_rng(0)
+    adc = np.where(dwi > 0, 800 + 200 * rng.normal(size=dwi.shape), 0)
+    inside = (dwi > 0) & (adc > 0)
+    pure = np.where(inside, 1000 * np.exp(-adc / 1000), 0)
+    shaded = pure * np.linspace(0.4, 1.6, dwi.shape[2])
+    assert relate(pure, adc, inside, (5.0, 2.0, 2.0)) == pytest.approx(-1, abs=0.02)
+    assert relate(shaded, adc, inside, (5.0, 2.0, 2.0)) == pytest.approx(-1, abs=0.03)
+    assert abs(relate(pure[::-1], adc, inside & inside[::-1], (5.0, 2.0, 2.0))) < 0.1
+
+
+def test_skew_tells_which_tail_is_longer():
+    values = np.random.default_rng(0).gamma(2.0, size=100_000)
+    assert measure_skew(values) > 2
+    assert measure_skew(-values) == pytest.approx(1 / measure_skew(values))
