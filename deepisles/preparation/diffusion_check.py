@@ -36,7 +36,8 @@ synthetic ones with heavy noise up to -0.25; another patient's ADC or a T1w in e
 HARDLY_RELATED = -0.3
 """Correlation above which a person should look."""
 MIRRORED_BY = 0.15
-"""By how much a mirrored ADC must fit better to be called so. Measured: mirrored right pairs fit worse by 0.25 to 0.7."""
+"""By how much a mirrored ADC must fit better to be called so. Measured: right pairs, mirrored, fit worse by 0.25 to
+0.7."""
 SKEW_SHARE = 1.2
 """How much further the DWI's values must tail off upward than the ADC's to call them swapped. Measured, as the 97th
 percentile's distance from the median over the 3rd's: ADC 2.8 to 20, DWI 0.3 to 1.5."""
@@ -131,7 +132,7 @@ def relate(
     ]
     if not all(np.ptp(each) > 0 for each in details):
         return 0.0
-    return float(np.corrcoef(*details)[0, 1])
+    return float(np.corrcoef(np.stack(details))[0, 1])
 
 
 def measure_skew(values: NDArray[Any]) -> float:

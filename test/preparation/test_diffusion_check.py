@@ -93,7 +93,7 @@ def test_an_image_without_diffusion_weighting_is_refused(real):
 
 def test_an_adc_that_is_scaled_beyond_the_plausible_is_refused(real):
     case = real["isles22-0009"]
-    with pytest.raises(InputRefused, match="median in the brain is 2[0-9]{3}e-6"):
+    with pytest.raises(InputRefused, match=r"median in the brain is 2[0-9]{3}e-6"):
         check_diffusion(replace(case, adc=case.adc.with_array(case.adc.array * 2.5)))
 
 
