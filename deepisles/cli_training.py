@@ -32,7 +32,7 @@ def train(
         int | None,
         typer.Option(min=1, help="Networks per kind, each with its own validation cases; by default 1, or 5."),
     ] = None,
-    kinds: Annotated[str | None, typer.Option(help="Only these kinds of the member's networks.")] = None,
+    kinds: Annotated[str | None, typer.Option(help="Only these kinds of networks; the bundle's others stay.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Source of all chance.")] = 0,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that prepare crops beside the training.")] = 1,

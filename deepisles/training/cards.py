@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ Nobody but the person who trained it knows what its data allow; write their sour
 """
 
 
-def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
+def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> str:
     """Write a training's record into a bundle, and the card anew.
+
+    The record of a whole member replaces all of that member's; that of some kinds of network has a name of its own.
 
     Parameters
     ----------
@@ -29,12 +32,24 @@ def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
     name : str
         What the card calls it.
     record : mapping
-        What was trained, how, and how well; `member` says which record it replaces.
+        What was trained, how, and how well; `member` and `kinds` say which record it replaces.
+
+    Returns
+    -------
+    str
+        The record's name, without its ending.
     """
-    (folder / RECORDS).mkdir(exist_ok=True)
-    text = json.dumps(record, indent=1)
-    (folder / RECORDS / f"{record['member']}.json").write_text(f"{text}\n", encoding="utf-8")
+    records = folder / RECORDS
+    records.mkdir(exist_ok=True)
+    member, kinds = record["member"], record.get("kinds") or ()
+    title = "-".join([member, *(kind.removesuffix("_fold") for kind in kinds)])
+    outdated = [member] if kinds else [member, f"{member}-*"]
+    for stem, ending in product(outdated, (".json", ".png")):
+        for path in records.glob(stem + ending):
+            path.unlink()
+    (records / f"{title}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
     (folder / CARD_NAME).write_text(describe_bundle(folder, name), encoding="utf-8")
+    return title
 
 
 def describe_bundle(folder: Path, name: str) -> str:
@@ -53,7 +68,7 @@ def describe_bundle(folder: Path, name: str) -> str:
     return "\n".join(parts)
 
 
-def _describe(member: str, record: Mapping[str, Any]) -> str:
+def _describe(title: str, record: Mapping[str, Any]) -> str:
     rows = [
         f"| {name} | {entry['step']} | {entry['dice']:.3f} | {entry['lesion_f1']:.3f} "
         f"| {entry['false_positive_ml']:.2f} |"
@@ -62,11 +77,11 @@ def _describe(member: str, record: Mapping[str, Any]) -> str:
     sets = ", ".join(f"{each['cases']} cases" for each in record["data"])
     return "\n".join(
         [
-            f"## {member.upper()}",
+            f"## {title.upper()}",
             "",
             f"Data sets: {sets}. {record['steps']} steps, seed {record['seed']}"
             + (f", from the bundle {record['start']}" if record["start"] else "")
-            + f". Curves: `{RECORDS}/{member}.png`.",
+            + f". Curves: `{RECORDS}/{title}.png`.",
             "",
             "| network | step | Dice | lesion F1 | false positives, ml (median of lesion-free cases) |",
             "|---|---|---|---|---|",

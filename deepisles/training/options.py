@@ -29,7 +29,7 @@ class TrainOptions:
     folds : int
         Networks per kind, each validated on its own part of the data.
     kinds : tuple of str, optional
-        Only these kinds of network, out of those the member has.
+        Only these kinds of network, out of those the member has; what the bundle holds of the others stays.
     pace : Pace
         How long and how often.
     learning_rate : float, optional

@@ -23,6 +23,7 @@ from deepisles.training.pace import Pace
 from deepisles.training.recipes import Recipe, find_recipe
 from deepisles.training.run_folder import claim_run_folder
 from deepisles.weights.bundle import Bundle
+from deepisles.weights.manifest import MANIFEST_NAME
 from deepisles.weights.merging import TrainedNetwork, put_member
 
 logger = logging.getLogger(__name__)
@@ -85,13 +86,14 @@ def train_member(options: TrainOptions) -> Path:
             )
             trained.append(TrainedNetwork(name, recipe.networks[kind], network))
             histories[name] = history.entries
+    trained += _keep_other_kinds(options, recipe)
     # kinds stay together, in fold order, as the members expect them
-    numbers = range(options.folds * recipe.repeats)
+    numbers = range(max(options.folds * recipe.repeats, len(trained)))
     order = {f"{kind}{number}": (place, number) for place, kind in enumerate(recipe.networks) for number in numbers}
     trained.sort(key=lambda each: order[each.name])
     with put_member(options.output, recipe.member, recipe.settings, trained) as folder:
-        write_record(folder, options.output.name, _describe_run(options, recipe, data_sets, histories))
-        draw_curves(histories, folder / RECORDS / f"{options.member}.png")
+        title = write_record(folder, options.output.name, _describe_run(options, recipe, data_sets, histories))
+        draw_curves(histories, folder / RECORDS / f"{title}.png")
     return options.output
 
 
@@ -112,6 +114,22 @@ def _choose_kinds(options: TrainOptions, recipe: Recipe) -> tuple[str, ...]:
         known = ", ".join(recipe.networks)
         raise InputRefused(f"{options.member.upper()} has no kind of network {unknown[0]!r}: choose {known}.")
     return options.kinds or tuple(recipe.networks)
+
+
+def _keep_other_kinds(options: TrainOptions, recipe: Recipe) -> list[TrainedNetwork]:
+    """Take the networks that the bundle has of the kinds that are not trained, so that kinds can be trained apart."""
+    if options.kinds is None or not (options.output / MANIFEST_NAME).is_file():
+        return []
+    bundle = Bundle.open(options.output)
+    if recipe.member not in bundle.member_names:
+        return []
+    others = [spec for kind, spec in recipe.networks.items() if kind not in options.kinds]
+    entries = dict(bundle.manifest.members.items())[recipe.member].networks
+    return [
+        TrainedNetwork(Path(entry.file).stem, entry.architecture, network)
+        for entry, network in zip(entries, bundle.load_networks(recipe.member), strict=True)
+        if entry.architecture in others
+    ]
 
 
 def _take_start(start: Bundle, recipe: Recipe, kind: str, number: int) -> nn.Module:
@@ -147,6 +165,7 @@ def _describe_run(
 ) -> dict[str, Any]:
     return {
         "member": recipe.member,
+        "kinds": options.kinds,
         "scale": options.scale,
         "data": [{"cases": len(cases)} for cases in data_sets],
         "start": options.start.name if options.start is not None else None,

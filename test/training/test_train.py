@@ -62,6 +62,20 @@ def test_the_bundle_segments(bundle: Path, data_set: Path) -> None:
         assert 0 < prediction.probability.max() <= 1
 
 
+def test_kinds_that_are_trained_apart_come_together(bundle: Path, data_set: Path, work: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "apart"
+    kinds = ("swin-factorizer_fold", "resunet_fold")
+    for kind in kinds:
+        options = TrainOptions("swan", (data_set,), folder, kinds=(kind,), pace=PACE, device="cpu", work=work)
+        train_member(options)
+    ours, theirs = (dict(Bundle.open(path).manifest.members.items())["swan"].networks for path in (folder, bundle))
+    assert [entry.sha256 for entry in ours] == [entry.sha256 for entry in theirs], (
+        "the same as in one run, in its order"
+    )
+    names = sorted(path.name for path in (folder / "training").iterdir())
+    assert names == [f"swan-{kind}.{ending}" for kind in ("resunet", "swin-factorizer") for ending in ("json", "png")]
+
+
 def test_training_learns(tmp_path: Path) -> None:
     """A network finds bright boxes on cases it has not seen, after a minute's worth of steps."""
     cases = [write_easy_case(tmp_path, number) for number in range(6)]
