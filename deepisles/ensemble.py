@@ -25,6 +25,7 @@ from deepisles.preparation.brain_extraction import strip_case
 from deepisles.preparation.brain_extractor import BrainExtractor
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
 from deepisles.preparation.diffusion_check import check_diffusion
+from deepisles.preparation.flair_check import check_flair
 from deepisles.preparation.prepare import prepare_diffusion, share_grid
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.preparation.registration import FlairRegistration, take_registered
@@ -165,7 +166,9 @@ class Ensemble:
         with clock.stage("brain extraction"):
             case, brain = strip_case(share_grid(case), brain_extraction, self.brain_extractor)
         with clock.stage("prepare"):
-            case = replace(case, warnings=(*case.warnings, *check_diffusion(case)))
+            # a FLAIR that was registered by others may be bent as theirs bends it
+            flair_warnings = () if registration == "none" else check_flair(case)
+            case = replace(case, warnings=(*case.warnings, *check_diffusion(case), *flair_warnings))
             images = prepare_diffusion(case)
         images, runs = self._run_members(case, images, registration, allow_degraded, clock)
         with clock.stage("consensus"):

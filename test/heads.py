@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 from volumes import make_grid
 
+from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.volume import Volume
 
 BRAIN_LEVEL = 500.0
@@ -64,3 +66,11 @@ def make_adc(dwi):
     """Compute the ADC map (1e-3 mm2/s) that belongs to a head's DWI at b 1000: what is darker diffuses faster."""
     relative = np.maximum(dwi.array / BRAIN_LEVEL, 0.05)
     return dwi.with_array(np.where(dwi.array > 0, 0.8 - np.log(relative), 0.0).astype(np.float32))
+
+
+def lay_on_middle(volume, dwi):
+    """Resample an image onto a DWI's grid, centre of mass on centre of mass: so two patients' brains overlap most."""
+    moving, fixed = (sitk.Cast(to_image(each), sitk.sitkFloat32) for each in (volume, dwi))
+    middles = sitk.CenteredTransformInitializerFilter.MOMENTS
+    move = sitk.CenteredTransformInitializer(fixed, moving, sitk.Euler3DTransform(), middles)
+    return to_volume(sitk.Resample(moving, fixed, move, sitk.sitkLinear, 0.0, sitk.sitkFloat32))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from deepisles.case.case import Case
+from deepisles.case.volume import Volume
 from deepisles.errors import GeometryError, InputRefused
 from deepisles.findings.adc_unit import recognise_adc_unit
 from deepisles.preparation.brain_detection import is_brain_alone
@@ -68,15 +69,12 @@ def check_diffusion(case: Case) -> tuple[str, ...]:
     GeometryError
         If the ADC is mirrored.
     """
-    if not is_brain_alone(CoarseVolume(case.dwi)):
+    looked = look_inside(case.dwi)
+    if looked is None:
         return ()
-    dwi = CoarseVolume(case.dwi, STEP_MM)
+    dwi, inside = looked
     values = dwi.look_at(case.adc.array).astype(np.float64)
     adc_1e6_mm2_s = values * recognise_adc_unit(case.adc.array).to_1e6_mm2_s
-    filled = ndimage.binary_fill_holes(dwi.signal)
-    inside = ndimage.distance_transform_edt(filled, sampling=dwi.spacing_mm) > DEPTH_MM
-    if inside.sum() * dwi.voxel_ml < LEAST_INSIDE_ML:
-        return ()
     if measure_skew(dwi.distance[inside]) > SKEW_SHARE * measure_skew(adc_1e6_mm2_s[inside]):
         raise InputRefused("The DWI looks like an ADC map, or the ADC like a DWI: check whether the two are swapped.")
     relation = relate(dwi.distance, adc_1e6_mm2_s, inside, dwi.spacing_mm)
@@ -101,6 +99,26 @@ def check_diffusion(case: Case) -> tuple[str, ...]:
     if relation > HARDLY_RELATED:
         return ("DWI and ADC hardly fit together: check that both are of the same examination",)
     return ()
+
+
+def look_inside(dwi: Volume) -> tuple[CoarseVolume, NDArray[np.bool_]] | None:
+    """Look at a DWI every 2 mm, and find the brain without its rim.
+
+    Returns
+    -------
+    CoarseVolume
+        What is seen.
+    numpy.ndarray
+        bool (z, y, x): where the brain is, its rim left out.
+    None
+        Instead, where the DWI shows a head, or too little brain to compare anything.
+    """
+    if not is_brain_alone(CoarseVolume(dwi)):
+        return None
+    seen = CoarseVolume(dwi, STEP_MM)
+    filled = ndimage.binary_fill_holes(seen.signal)
+    inside = ndimage.distance_transform_edt(filled, sampling=seen.spacing_mm) > DEPTH_MM
+    return None if inside.sum() * seen.voxel_ml < LEAST_INSIDE_ML else (seen, inside)
 
 
 def relate(
@@ -128,7 +146,7 @@ def relate(
     # a hundredth of the brain's signal is noise
     logarithm = np.log(np.maximum(dwi, 0.01 * np.median(dwi[where])))
     details = [
-        _take_details(image, where, spacing_mm) for image in (logarithm, np.minimum(adc_1e6_mm2_s, MOST_ADC_1E6_MM2_S))
+        take_details(image, where, spacing_mm) for image in (logarithm, np.minimum(adc_1e6_mm2_s, MOST_ADC_1E6_MM2_S))
     ]
     if not all(np.ptp(each) > 0 for each in details):
         return 0.0
@@ -141,7 +159,7 @@ def measure_skew(values: NDArray[Any]) -> float:
     return float((high - middle) / max(middle - low, 1e-3 * abs(middle), 1e-12))
 
 
-def _take_details(image: NDArray[Any], where: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArray[Any]:
+def take_details(image: NDArray[Any], where: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArray[Any]:
     """Subtract a Gaussian mean over the voxels looked at; values at those voxels (n,)."""
     deviation = [DETAIL_MM / spacing for spacing in spacing_mm]
     weight = ndimage.gaussian_filter(where.astype(np.float64), deviation)

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from heads import make_adc, make_head
+from heads import lay_on_middle, make_adc, make_head
 
 from deepisles.case.case import Case
-from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.reading import read_volume
 from deepisles.errors import GeometryError, InputRefused
 from deepisles.findings.adc_unit import recognise_adc_unit
@@ -34,15 +32,6 @@ def real(cases):
 
 def mirror(case, axis):
     return replace(case, adc=case.adc.with_array(np.flip(case.adc.array, axis)))
-
-
-def lay_on(volume, case):
-    """Put an image of another grid on a case's DWI's by its middle: of every two heads most overlaps so."""
-    moving = to_image(volume)
-    move = sitk.CenteredTransformInitializer(
-        sitk.Cast(to_image(case.dwi), sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32), sitk.Euler3DTransform()
-    )
-    return to_volume(sitk.Resample(moving, to_image(case.dwi), move, sitk.sitkLinear, 0.0, sitk.sitkFloat32))
 
 
 def test_what_belongs_together_passes(sample):
@@ -78,7 +67,7 @@ def test_a_mirrored_adc_is_refused(real, name, axis, words):
 
 def test_another_patients_adc_is_refused(real):
     for one, other in (REAL, REAL[::-1]):
-        foreign = replace(real[one], adc=lay_on(real[other].adc, real[one]))
+        foreign = replace(real[one], adc=lay_on_middle(real[other].adc, real[one].dwi))
         with pytest.raises(InputRefused, match="do not belong together"):
             check_diffusion(foreign)
 
