@@ -176,3 +176,20 @@ def test_gzip_in_several_members_is_read(tmp_path):
     plain = write_image(tmp_path / "plain.nii").read_bytes()
     (tmp_path / "image.nii.gz").write_bytes(gzip.compress(plain[:700]) + gzip.compress(plain[700:]))
     np.testing.assert_array_equal(read_volume(tmp_path / "image.nii.gz", "DWI").array, make_array())
+
+
+def test_gzip_that_is_filled_up_with_zeros_is_read(tmp_path):
+    path = write_image(tmp_path / "image.nii.gz")
+    path.write_bytes(path.read_bytes() + b"\0" * 1024)
+    np.testing.assert_array_equal(read_volume(path, "DWI").array, make_array())
+
+
+def test_voxels_that_do_not_shrink_are_read(tmp_path):
+    array = np.random.default_rng(3).integers(0, 256, size=(40, 128, 128)).astype(np.uint8)
+    for name in ("image.nii.gz", "image.mha"):
+        write_image(tmp_path / name, array)
+        np.testing.assert_array_equal(read_volume(tmp_path / name, "DWI").array, array)
+    plain = gzip.decompress((tmp_path / "image.nii.gz").read_bytes())
+    blocks = (plain[start : start + 16384] for start in range(0, len(plain), 16384))
+    (tmp_path / "image.nii.gz").write_bytes(b"".join(gzip.compress(block, 0) for block in blocks))
+    np.testing.assert_array_equal(read_volume(tmp_path / "image.nii.gz", "DWI").array, array)
