@@ -8,41 +8,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from fuzz.mutations import METAIMAGE_WORDS, NIFTI_NUMBERS, changes, mutate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import make_array, make_image, write_image
 
 from deepisles.case.reading import read_volume
 from deepisles.errors import GeometryError, InputRefused
-
-WORDS = [b"0", b"-1", b"1e308", b"nan", b"inf", b"LOCAL", b"LIST", b"True", b"False", b"MET_DOUBLE", b"99999999"]
-WORDS += [b"2 2 2", b"\n", b" ", b"=", b":", b"\r\n", b"NDims = 3\n", b"%s%n", b"ElementSize = 0 0 0\n", b"\0"]
-NUMBERS = [b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80\x00"]
-NUMBERS += [np.float32(value).tobytes() for value in (np.nan, np.inf, -np.inf, 1e30, 1e-30, -1.0)]
-
-
-def mutate(content: bytes, header_bytes: int, changes) -> bytes:
-    stored = bytearray(content)
-    for kind, place, piece in changes:
-        position = int(place * header_bytes)
-        if kind == "overwrite":
-            stored[position : position + len(piece)] = piece
-        elif kind == "insert":
-            stored[position:position] = piece
-        elif kind == "delete":
-            del stored[position : position + 1 + len(piece)]
-        elif kind == "cut":
-            del stored[int(place * len(stored)) :]
-        else:
-            stored += piece
-    return bytes(stored)
-
-
-def changes(pieces):
-    kinds = st.sampled_from(["overwrite", "overwrite", "insert", "delete", "cut", "append"])
-    piece = st.one_of(st.sampled_from(pieces), st.binary(min_size=1, max_size=4))
-    place = st.floats(0, 1, exclude_max=True)
-    return st.lists(st.tuples(kinds, place, piece), min_size=1, max_size=4)
 
 
 def read_or_refuse(path, decoder):
@@ -62,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("four_axes", [False, True])
 @settings(max_examples=150)
-@given(changes(WORDS))
+@given(changes(METAIMAGE_WORDS))
 def test_metaimage(folder, decoder, four_axes, compressed, found):
     image = make_image(make_array())
     sitk.WriteImage(sitk.JoinSeries([image]) if four_axes else image, folder / "base.mha", compressed)
@@ -73,7 +45,7 @@ def test_metaimage(folder, decoder, four_axes, compressed, found):
 
 @pytest.mark.parametrize("zipped", [False, True])
 @settings(max_examples=150)
-@given(changes(NUMBERS))
+@given(changes(NIFTI_NUMBERS))
 def test_nifti(folder, decoder, zipped, found):
     content = mutate(write_image(folder / "base.nii").read_bytes(), 352, found)
     path = folder / ("mutant.nii.gz" if zipped else "mutant.nii")
@@ -82,7 +54,7 @@ def test_nifti(folder, decoder, zipped, found):
 
 
 @settings(max_examples=100)
-@given(st.integers(0, 347), st.sampled_from(NUMBERS))
+@given(st.integers(0, 347), st.sampled_from(NIFTI_NUMBERS))
 def test_single_nifti_fields(folder, decoder, offset, number):
     content = bytearray(write_image(folder / "base.nii").read_bytes())
     content[offset : offset + len(number)] = number
