@@ -57,12 +57,12 @@ def test_a_dead_child_is_a_refusal_and_the_next_image_is_read(tmp_path, death):
 
 def test_a_child_that_hangs_is_a_refusal(tmp_path):
     path = write_image(tmp_path / "image.mha")
-    with ChildDecoder(time_limit_seconds=2) as decoder:
+    with ChildDecoder(time_limit_seconds=8) as decoder:
         read(path, decoder)
         os.kill(decoder.process_id, signal.SIGSTOP)
         started = time.monotonic()
-        refuse(path, decoder, "took more than 2 seconds to decode")
-        assert time.monotonic() - started < 20
+        refuse(path, decoder, "took more than 8 seconds to decode")
+        assert time.monotonic() - started < 60
 
 
 @linux

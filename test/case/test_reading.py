@@ -13,6 +13,7 @@ from hypothesis import given
 from image_files import PIXEL_TYPES, edit_header, make_array, make_image, patch, write_case, write_image
 from volumes import grids
 
+from deepisles.case.decoder import InProcessDecoder
 from deepisles.case.files import CaseFiles
 from deepisles.case.reading import read_case, read_volume
 from deepisles.errors import InputRefused
@@ -49,6 +50,8 @@ def test_every_placement_survives(tmp_path_factory, decoder, suffix, grid):
     sitk.WriteImage(image, path)
     volume = read_volume(path, "DWI", decoder=decoder)
     lies_as(volume.grid, image)
+    # the very same doubles, whoever decodes
+    assert volume.grid == read_volume(path, "DWI", decoder=InProcessDecoder()).grid
     assert (volume.grid.stored_affine is None) == (suffix == ".mha")
     if suffix != ".mha":
         np.testing.assert_array_equal(volume.grid.affine_ras, nibabel.load(path).affine)
