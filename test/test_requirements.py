@@ -21,7 +21,8 @@ def read_pins(name: str) -> dict[str, str]:
         if line.startswith("-r "):
             pins |= read_pins(line.removeprefix("-r ").strip())
         elif line and not line.startswith("#"):
-            pin = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9A-Za-z.]+)", line)
+            # a marker may follow, for what is not to be had everywhere
+            pin = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9A-Za-z.]+)(?:; .+)?", line)
             assert pin, f"{line!r} is no exact pin without a build label"
             pins[canonicalize_name(pin[1])] = pin[2]
     return pins

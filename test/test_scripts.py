@@ -16,7 +16,9 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> subprocess.C
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, env=env, timeout=60)
 
 
-@pytest.mark.parametrize("script", ["build.sh", "export.sh", "demo.sh", "test.sh", "tools/environment.sh"])
+@pytest.mark.parametrize(
+    "script", ["build.sh", "export.sh", "demo.sh", "test.sh", "tools/environment.sh", "test/fuzz/run"]
+)
 def test_scripts_explain_themselves(script: str) -> None:
     answer = run(PROJECT / script, "--help")
     assert answer.returncode == 0

@@ -14,6 +14,10 @@ from deepisles.errors import InputRefused
 
 CHUNK_BYTES: Final = 1 << 20
 
+MAX_PACKED_SHARE: Final = 1.01
+PACKED_SPARE_BYTES: Final = 1 << 16
+"""Data that zlib cannot shrink grow by five bytes in 16 KiB (zlib.h, deflateBound), bgzip's by 26 in 64 KiB."""
+
 
 @dataclass(frozen=True)
 class ImageHeader:
@@ -70,6 +74,18 @@ def check_dimensions(sizes: Sequence[int], role: str) -> tuple[int, int, int]:
     size_xyz = (sizes[0], sizes[1], sizes[2])
     check_size(size_xyz, role)
     return size_xyz
+
+
+def check_packed_size(packed_bytes: int, unpacked_bytes: int, role: str) -> None:
+    """Refuse compressed data that are larger than what they unpack to, before time is spent on unpacking them.
+
+    Raises
+    ------
+    InputRefused
+        If they are larger than compression can make them.
+    """
+    if packed_bytes > MAX_PACKED_SHARE * unpacked_bytes + PACKED_SPARE_BYTES:
+        raise refuse_surplus(role)
 
 
 def refuse_truncated(role: str) -> InputRefused:

@@ -15,6 +15,9 @@ MAX_SIDE_VOXELS: Final = 1024
 MAX_VOXELS: Final = 512**3
 """1 GiB as float64; the finest brain MRI in use has about half of it."""
 
+MAX_DATA_BYTES: Final = 8 * MAX_VOXELS
+"""All voxels as 64-bit numbers."""
+
 MIN_SIDE_VOXELS: Final = 2
 MIN_PLANE_VOXELS: Final = 8
 """Two of the three sides, the plane of the slices, need this many voxels."""

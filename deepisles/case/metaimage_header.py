@@ -16,6 +16,7 @@ from deepisles.case.image_header import (
     CHUNK_BYTES,
     ImageHeader,
     check_dimensions,
+    check_packed_size,
     refuse_damaged,
     refuse_surplus,
     refuse_truncated,
@@ -42,6 +43,11 @@ PIXEL_TYPES: Final = {
 
 _ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
+
+NUMBERS_PER_AXIS: Final = ("Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize")
+NUMBERS_PER_PAIR_OF_AXES: Final = ("TransformMatrix", "Rotation", "Orientation")
+"""Keys that hold a number for each axis, and for each pair of axes; MetaIO takes missing ones from the next line."""
 
 
 def read_metaimage_header(path: Path, role: str) -> ImageHeader:
@@ -74,6 +80,7 @@ def read_metaimage_header(path: Path, role: str) -> ImageHeader:
         header = _interpret(fields, block[:length], role)
         rest_bytes = path.stat().st_size - length
         if _truth(fields, "CompressedData", role):
+            check_packed_size(rest_bytes, header.data_bytes, role)
             # without the size, ITK hands out voxels it never filled
             _check_stored_size(rest_bytes, _number(fields, "CompressedDataSize", role), role)
             file.seek(length)
@@ -89,12 +96,16 @@ def _parse_fields(block: bytes, role: str) -> tuple[dict[str, str], int]:
     position = 0
     while "ElementDataFile" not in fields:
         end = block.find(b"\n", position)
-        key, equals, value = block[position : max(end, 0)].decode("latin-1").partition("=")
+        line = block[position : max(end, 0)].decode("latin-1")
+        key, equals, value = line.partition("=")
         if end < 0 or not equals or (not fields and key.strip() not in ("ObjectType", "NDims", "Comment")):
             raise InputRefused(
                 f"The {role} image is not a MetaImage although its name ends in .mha: export it again, "
                 "or name it by its true format."
             )
+        # to MetaIO these separate too, so that it would see other keys here
+        if ":" in key or "\r" in line.rstrip("\r"):
+            raise InputRefused(f"The {role} image's header is not written as MetaImages are: export it again.")
         if key.strip() in fields:
             raise InputRefused(f"The {role} image's header states {_shown(key)} twice: export it again.")
         fields[key.strip()] = value.strip()
@@ -120,8 +131,18 @@ def _interpret(fields: dict[str, str], block: bytes, role: str) -> ImageHeader:
     sizes = [_whole(text, "DimSize", role) for text in fields.get("DimSize", "").split()]
     if _number(fields, "NDims", role) != len(sizes):
         raise InputRefused(f"The {role} image's header contradicts itself (NDims and DimSize): export it again.")
+    _check_numbers(fields, len(sizes), role)
     order = ">" if _truth(fields, "BinaryDataByteOrderMSB", role) else "<"
     return ImageHeader(check_dimensions(sizes, role), np.dtype(order + PIXEL_TYPES[kind]), block)
+
+
+def _check_numbers(fields: dict[str, str], axes: int, role: str) -> None:
+    """Check that the keys for spacing and place hold as many numbers as they must; the numbers are looked at later."""
+    counts = dict.fromkeys(NUMBERS_PER_AXIS, axes) | dict.fromkeys(NUMBERS_PER_PAIR_OF_AXES, axes**2)
+    for key, count in counts.items():
+        numbers = fields[key].split() if key in fields else None
+        if numbers is not None and (len(numbers) != count or not all(map(_NUMBER.fullmatch, numbers))):
+            raise InputRefused(f"The {role} image's header is wrong at {key}: export it again.")
 
 
 def _check_stored_size(found_bytes: int, stated_bytes: int, role: str) -> None:

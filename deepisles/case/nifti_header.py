@@ -5,25 +5,27 @@ Offsets and codes as in nifti1.h (NIfTI-1 data format, NIMH).
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import numpy as np
 
 from deepisles.case.formats import NIFTI_GZ_SUFFIX, split_name
+from deepisles.case.gzip_stream import GzipStream
 from deepisles.case.image_header import (
     CHUNK_BYTES,
     ImageHeader,
     check_dimensions,
+    check_packed_size,
     refuse_damaged,
     refuse_surplus,
     refuse_truncated,
 )
-from deepisles.case.limits import MAX_ORIGIN_MM, refuse_not_finite
+from deepisles.case.limits import MAX_DATA_BYTES, MAX_ORIGIN_MM, refuse_not_finite
 from deepisles.errors import GeometryError, InputRefused
 
 HEADER_BYTES: Final = 348
@@ -83,15 +85,20 @@ def read_nifti_header(path: Path, role: str) -> ImageHeader:
         if raw.read(2).startswith(_GZIP_MAGIC) != zipped:
             found, name = ("not compressed", ".nii") if zipped else ("compressed", ".nii.gz")
             raise InputRefused(f"The {role} image is {found}, which its name does not say: rename it to end in {name}.")
-    try:
-        with cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb") as file:
+        raw.seek(0)
+        packed_bytes = path.stat().st_size
+        check_packed_size(packed_bytes, MAX_DATA_OFFSET + MAX_DATA_BYTES, role)
+        file = io.BufferedReader(GzipStream(raw), CHUNK_BYTES) if zipped else raw
+        try:
             header, data_offset = _interpret(file.read(HEADER_BYTES), role)
+            if zipped:
+                check_packed_size(packed_bytes, data_offset + header.data_bytes, role)
             file.read(data_offset - HEADER_BYTES)
             _check_voxels(file, header, role)
-    except EOFError as error:
-        raise refuse_truncated(role) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise refuse_damaged(role) from error
+        except EOFError as error:
+            raise refuse_truncated(role) from error
+        except zlib.error as error:
+            raise refuse_damaged(role) from error
     return header
 
 

@@ -1,27 +1,29 @@
-"""Reading a case's images: checked first, then read by ITK, then looked at."""
+"""Reading a case's images: headers checked first, then voxels decoded by ITK in a child process, then looked at."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import SimpleITK as sitk
 
 from deepisles.case.case import Case
+from deepisles.case.child_decoder import ChildDecoder
+from deepisles.case.decoder import ImageDecoder
 from deepisles.case.files import CaseFiles
 from deepisles.case.formats import ACCEPTED_IN_WORDS, METAIMAGE_SUFFIX, NIFTI_GZ_SUFFIX, is_accepted, split_name
-from deepisles.case.image_header import ImageHeader, refuse_damaged
+from deepisles.case.image_header import ImageHeader
 from deepisles.case.limits import check_geometry, check_values
 from deepisles.case.metaimage_header import read_metaimage_header
 from deepisles.case.nifti_header import read_nifti_header
 from deepisles.case.nifti_placement import add_stored_affine
 from deepisles.case.volume import Grid, Volume
-from deepisles.errors import GeometryError, InputRefused
+from deepisles.errors import InputRefused
 
 CHECKS: Final = (
     "files whole and of the size that their headers state",
@@ -32,13 +34,24 @@ CHECKS: Final = (
 )
 
 
-def read_case(files: CaseFiles) -> Case:
+@dataclass(frozen=True)
+class _CheckedFile:
+    """An image file and what its checked header says."""
+
+    path: Path
+    header: ImageHeader
+    is_metaimage: bool
+
+
+def read_case(files: CaseFiles, decoder: ImageDecoder | None = None) -> Case:
     """Read the images of one case.
 
     Parameters
     ----------
     files : CaseFiles
         Where they are.
+    decoder : ImageDecoder, optional
+        Who decodes the voxels; by default a child process that serves this case and no other.
 
     Returns
     -------
@@ -55,9 +68,11 @@ def read_case(files: CaseFiles) -> Case:
     paths = {"DWI": files.dwi, "ADC": files.adc, "FLAIR": files.flair}
     volumes: dict[str, Volume] = {}
     warnings: list[str] = []
-    for role, path in paths.items():
-        if path is not None:
-            volumes[role], found = _read(path, role, allow_constant=False)
+    with _choose(decoder) as chosen:
+        # all headers first: meanwhile the child process starts
+        headers = {role: _check_file(path, role) for role, path in paths.items() if path is not None}
+        for role, header in headers.items():
+            volumes[role], found = _decode(header, role, False, chosen)
             warnings.extend(found)
     for (role, volume), (other_role, other) in combinations(volumes.items(), 2):
         if np.array_equal(volume.array, other.array):
@@ -67,7 +82,7 @@ def read_case(files: CaseFiles) -> Case:
     return Case(volumes["DWI"], volumes["ADC"], volumes.get("FLAIR"), checks=CHECKS, warnings=tuple(warnings))
 
 
-def read_volume(path: Path, role: str, *, allow_constant: bool = False) -> Volume:
+def read_volume(path: Path, role: str, *, allow_constant: bool = False, decoder: ImageDecoder | None = None) -> Volume:
     """Read one image.
 
     Parameters
@@ -78,6 +93,8 @@ def read_volume(path: Path, role: str, *, allow_constant: bool = False) -> Volum
         What the image is, for messages: "DWI".
     allow_constant : bool
         Whether all voxels may hold one value, as in a mask without lesion.
+    decoder : ImageDecoder, optional
+        Who decodes the voxels; by default a child process of its own.
 
     Returns
     -------
@@ -92,75 +109,63 @@ def read_volume(path: Path, role: str, *, allow_constant: bool = False) -> Volum
     GeometryError
         If its place in space makes no sense.
     """
-    return _read(path, role, allow_constant)[0]
+    with _choose(decoder) as chosen:
+        return _decode(_check_file(path, role), role, allow_constant, chosen)[0]
 
 
-def _read(path: Path, role: str, allow_constant: bool) -> tuple[Volume, tuple[str, ...]]:
+def _choose(decoder: ImageDecoder | None) -> AbstractContextManager[ImageDecoder]:
+    return ChildDecoder() if decoder is None else nullcontext(decoder)
+
+
+def _check_file(path: Path, role: str) -> _CheckedFile:
     try:
-        header = _check_file(path, role)
+        if not path.exists():
+            raise InputRefused(f"The {role} image's file was not found: there is no {path}.")
+        if not path.is_file():
+            raise InputRefused(f"The {role} image is not a file: give a single {ACCEPTED_IN_WORDS} file.")
+        if not is_accepted(path):
+            raise InputRefused(
+                f"The {role} image is in a format that is not accepted: give a {ACCEPTED_IN_WORDS} file."
+            )
+        is_metaimage = split_name(path)[1] == METAIMAGE_SUFFIX
+        header = read_metaimage_header(path, role) if is_metaimage else read_nifti_header(path, role)
     except OSError as error:
         raise InputRefused(f"The {role} image cannot be opened: check that you may read the file.") from error
-    is_metaimage = split_name(path)[1] == METAIMAGE_SUFFIX
-    with _path_for_itk(path) as itk_path:
-        image = _read_by_itk(itk_path, role, header, "MetaImageIO" if is_metaimage else "NiftiImageIO")
-    x, y, z = header.size_xyz
-    array = sitk.GetArrayFromImage(image).reshape(z, y, x)
-    check_values(array, role, allow_constant)
-    grid = Grid((z, y, x), *_place(image))
-    if is_metaimage:
-        return Volume(array, grid), ()
-    grid, warnings = add_stored_affine(grid, header.block, role)
-    return Volume(array, grid), warnings
+    return _CheckedFile(path, header, is_metaimage)
 
 
-def _check_file(path: Path, role: str) -> ImageHeader:
-    if not path.exists():
-        raise InputRefused(f"The {role} image's file was not found: there is no {path}.")
-    if not path.is_file():
-        raise InputRefused(f"The {role} image is not a file: give a single {ACCEPTED_IN_WORDS} file.")
-    if not is_accepted(path):
-        raise InputRefused(f"The {role} image is in a format that is not accepted: give a {ACCEPTED_IN_WORDS} file.")
-    if split_name(path)[1] == METAIMAGE_SUFFIX:
-        return read_metaimage_header(path, role)
-    return read_nifti_header(path, role)
+def _decode(
+    file: _CheckedFile, role: str, allow_constant: bool, decoder: ImageDecoder
+) -> tuple[Volume, tuple[str, ...]]:
+    x, y, z = file.header.size_xyz
+    with _path_for_itk(file.path) as path:
+        image = decoder.decode(path, "MetaImageIO" if file.is_metaimage else "NiftiImageIO", (z, y, x), role)
+    check_geometry(file.header.size_xyz, image.spacing_mm, image.origin_mm, image.direction, role)
+    check_values(image.array, role, allow_constant)
+    grid = Grid((z, y, x), image.spacing_mm, image.origin_mm, image.direction)
+    if file.is_metaimage:
+        return Volume(image.array, grid), ()
+    grid, warnings = add_stored_affine(grid, file.header.block, role)
+    return Volume(image.array, grid), warnings
 
 
 @contextmanager
 def _path_for_itk(path: Path) -> Iterator[Path]:
-    """Give the path that makes ITK read this file: asked for x.nii.gz, its NIfTI library takes the voxels of x.nii."""
+    """Give the path that makes ITK read this file.
+
+    Asked for x.nii.gz, its NIfTI library takes the voxels of x.nii; and it cannot take names that are no text.
+    """
     stem, suffix = split_name(path)
-    if suffix != NIFTI_GZ_SUFFIX or not any(path.with_name(stem + end).exists() for end in (".nii", ".NII")):
+    has_neighbour = suffix == NIFTI_GZ_SUFFIX and any(path.with_name(stem + end).exists() for end in (".nii", ".NII"))
+    if not has_neighbour and _is_text(str(path.absolute())):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="deepisles-") as folder:
-        alone = Path(folder) / "image.nii.gz"
+        alone = Path(folder) / f"image{suffix}"
         alone.symlink_to(path.absolute())
         yield alone
 
 
-def _read_by_itk(path: Path, role: str, header: ImageHeader, image_io: str) -> Any:  # noqa: ANN401 - SimpleITK is untyped
-    # ITK's own warnings go to stderr, where only refusals belong
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(image_io)
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        size = tuple(reader.GetSize())
-        if size[:3] != header.size_xyz or set(size[3:]) - {1} or reader.GetNumberOfComponents() != 1:
-            raise refuse_damaged(role)
-        check_geometry(header.size_xyz, *_place(reader), role)
-        return reader.Execute()
-    except RuntimeError as error:
-        if "orthonormal direction" in str(error) or "Bad direction" in str(error):
-            raise GeometryError(
-                f"The {role} image's axes are not at right angles: resample it onto a grid with orthogonal axes."
-            ) from error
-        raise refuse_damaged(role) from error
-
-
-def _place(image: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - SimpleITK is untyped
-    """Take spacing, origin and direction along the three axes of space; a fourth axis holds a single volume."""
-    axes = image.GetDimension()
-    direction = np.asarray(image.GetDirection()).reshape(axes, axes)[:3, :3]
-    return tuple(image.GetSpacing()[:3]), tuple(image.GetOrigin()[:3]), tuple(direction.ravel().tolist())
+def _is_text(name: str) -> bool:
+    """Whether a file's name is valid UTF-8; Python gives other bytes as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepisles.case.volume import Grid, Volume
+from deepisles.child_process import start_worker
 from deepisles.errors import GeometryError, MemberFailed
 from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM, require_overlap
 
@@ -64,15 +61,7 @@ class FlairRegistration:
         self._answer = b""
         self._complaint = b""
         self.seconds = 0.0
-        package_parent = str(Path(__file__).resolve().parents[2])
-        search_path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
-        self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", WORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": search_path},
-        )
+        self._child = start_worker(WORKER)
         self._exchange = threading.Thread(target=self._talk, args=(_pack(dwi, flair),), daemon=True)
         self._exchange.start()
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from image_files import PIXEL_TYPES, edit_header, make_array, make_image, patch, write_case, write_image
 from volumes import grids
 
+from deepisles.case.decoder import InProcessDecoder
 from deepisles.case.files import CaseFiles
 from deepisles.case.reading import read_case, read_volume
 from deepisles.errors import InputRefused
@@ -40,15 +41,17 @@ def test_every_pixel_type_survives(tmp_path, capfd, dtype, compressed, suffix):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(grid=grids.filter(lambda grid: sorted(grid.shape)[1] >= 8))
-def test_every_placement_survives(tmp_path_factory, suffix, grid):
+def test_every_placement_survives(tmp_path_factory, decoder, suffix, grid):
     image = sitk.GetImageFromArray(make_array(shape=grid.shape))
     image.SetSpacing(grid.spacing_mm)
     image.SetOrigin(grid.origin_mm)
     image.SetDirection(grid.direction)
     path = tmp_path_factory.getbasetemp() / f"placed{suffix}"
     sitk.WriteImage(image, path)
-    volume = read_volume(path, "DWI")
+    volume = read_volume(path, "DWI", decoder=decoder)
     lies_as(volume.grid, image)
+    # the very same doubles, whoever decodes
+    assert volume.grid == read_volume(path, "DWI", decoder=InProcessDecoder()).grid
     assert (volume.grid.stored_affine is None) == (suffix == ".mha")
     if suffix != ".mha":
         np.testing.assert_array_equal(volume.grid.affine_ras, nibabel.load(path).affine)
@@ -176,3 +179,20 @@ def test_gzip_in_several_members_is_read(tmp_path):
     plain = write_image(tmp_path / "plain.nii").read_bytes()
     (tmp_path / "image.nii.gz").write_bytes(gzip.compress(plain[:700]) + gzip.compress(plain[700:]))
     np.testing.assert_array_equal(read_volume(tmp_path / "image.nii.gz", "DWI").array, make_array())
+
+
+def test_gzip_that_is_filled_up_with_zeros_is_read(tmp_path):
+    path = write_image(tmp_path / "image.nii.gz")
+    path.write_bytes(path.read_bytes() + b"\0" * 1024)
+    np.testing.assert_array_equal(read_volume(path, "DWI").array, make_array())
+
+
+def test_voxels_that_do_not_shrink_are_read(tmp_path):
+    array = np.random.default_rng(3).integers(0, 256, size=(40, 128, 128)).astype(np.uint8)
+    for name in ("image.nii.gz", "image.mha"):
+        write_image(tmp_path / name, array)
+        np.testing.assert_array_equal(read_volume(tmp_path / name, "DWI").array, array)
+    plain = gzip.decompress((tmp_path / "image.nii.gz").read_bytes())
+    blocks = (plain[start : start + 16384] for start in range(0, len(plain), 16384))
+    (tmp_path / "image.nii.gz").write_bytes(b"".join(gzip.compress(block, 0) for block in blocks))
+    np.testing.assert_array_equal(read_volume(tmp_path / "image.nii.gz", "DWI").array, array)

@@ -6,6 +6,7 @@ import gzip
 import re
 import resource
 import struct
+import time
 import zlib
 
 import nibabel
@@ -136,6 +137,36 @@ def test_unpacking_stops_at_the_stated_size(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024
 
 
+def test_compression_that_only_takes_time(tmp_path, nii_gz):
+    # members without content, a name without end, and padding: none of it unpacks to anything
+    started = time.monotonic()
+    whole = nii_gz.read_bytes()
+    empty = gzip.compress(b"", 9)
+    endless_name = b"\x1f\x8b\x08\x08" + b"\0" * 6 + b"n" * (50 << 20)
+    for content, fragment in (
+        (empty * 150_000 + whole, "damaged"),
+        (whole + empty * 150_000, "more data"),
+        (endless_name, "cut short"),
+        (whole + b"\0" * (50 << 20), "more data"),
+        (b"\0" * (50 << 20) + whole, "not compressed"),
+    ):
+        nii_gz.write_bytes(content)
+        refuse(nii_gz, InputRefused, fragment)
+    packed = zlib.compress(make_array().tobytes()) + b"\0" * (1 << 20)
+    fields = f"CompressedData = True\nCompressedDataSize = {len(packed)}\nDimSize = 10 9 6\nElementType = MET_SHORT\n"
+    write_metaimage(tmp_path / "secret.mha", f"{HEADER_3D}{fields}ElementDataFile = LOCAL\n", packed)
+    refuse(tmp_path / "secret.mha", InputRefused, "more data")
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("size", [1 << 31, 1 << 40])
+def test_files_larger_than_any_image(tmp_path, nii, nii_gz, mha, size):
+    for path in (nii, nii_gz, mha):
+        with path.open("r+b") as file:
+            file.truncate(size)
+        refuse(path, InputRefused, "more data than its header says")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fragment"),
     [
@@ -159,6 +190,14 @@ def test_unpacking_stops_at_the_stated_size(tmp_path):
         ("ElementDataFile = LOCAL", "ElementDataFile = /etc/passwd", "another file"),
         ("ElementDataFile = LOCAL", "ElementDataFile = LIST", "another file"),
         ("ElementDataFile = LOCAL", "", "not a MetaImage"),
+        # MetaIO takes a colon for a separator too, and would look into the files on the next lines
+        ("NDims = 3", "NDims = 3\nElementDataFile: LIST = 1", "not written as MetaImages are"),
+        ("NDims = 3", "NDims = 3\nComment = 1\rElementDataFile = LIST", "not written as MetaImages are"),
+        # and missing numbers from the next line
+        ("Offset = 10 -20 30", "Offset = 10 -20", "wrong at Offset"),
+        ("Offset = 10 -20 30", "Offset = 10 -20 nan", "wrong at Offset"),
+        ("ElementSpacing = 2 2 5", "ElementSpacing = 2 2 5 7", "wrong at ElementSpacing"),
+        ("TransformMatrix = 1 0 0 0 1 0 0 0 1", "TransformMatrix = 1 0 0 0 1 0 0 0", "wrong at TransformMatrix"),
     ],
 )
 def test_wrong_metaimage_headers(mha, old, new, fragment):
