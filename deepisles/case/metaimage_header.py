@@ -133,7 +133,8 @@ def _interpret(fields: dict[str, str], block: bytes, role: str) -> ImageHeader:
         raise InputRefused(f"The {role} image's header contradicts itself (NDims and DimSize): export it again.")
     _check_numbers(fields, len(sizes), role)
     order = ">" if _truth(fields, "BinaryDataByteOrderMSB", role) else "<"
-    return ImageHeader(check_dimensions(sizes, role), np.dtype(order + PIXEL_TYPES[kind]), block)
+    size_xyz, volumes = check_dimensions(sizes, role)
+    return ImageHeader(size_xyz, np.dtype(order + PIXEL_TYPES[kind]), block, volumes)
 
 
 def _check_numbers(fields: dict[str, str], axes: int, role: str) -> None:

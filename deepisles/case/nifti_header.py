@@ -113,7 +113,7 @@ def _interpret(block: bytes, role: str) -> tuple[ImageHeader, int]:
     slope, offset = struct.unpack_from(f"{order}2f", block, 112)
     if not 1 <= dims[0] <= 7 or min(dims[1 : dims[0] + 1]) < 1:
         raise refuse_damaged(role)
-    size_xyz = check_dimensions(dims[1 : dims[0] + 1], role)
+    size_xyz, volumes = check_dimensions(dims[1 : dims[0] + 1], role)
     if datatype in SEVERAL_VALUES_DATATYPES:
         raise InputRefused(f"The {role} image has several values per voxel (colour or complex): give a grey-scale one.")
     if datatype not in PIXEL_TYPES:
@@ -130,7 +130,7 @@ def _interpret(block: bytes, role: str) -> tuple[ImageHeader, int]:
     if (slope == 0 and offset != 0) or (slope != 0 and math.isfinite(slope) and not math.isfinite(offset)):
         raise InputRefused(f"The {role} image's header scales its values by no sensible factor: export it again.")
     _check_placement(block, order, role)
-    return ImageHeader(size_xyz, pixel_type, block), int(data_offset)
+    return ImageHeader(size_xyz, pixel_type, block, volumes), int(data_offset)
 
 
 def _check_placement(block: bytes, order: str, role: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from deepisles.case.case import Case
 from deepisles.case.child_decoder import ChildDecoder
 from deepisles.case.decoder import ImageDecoder
+from deepisles.case.diffusion_volumes import choose_weighted, read_b_values
 from deepisles.case.files import CaseFiles
 from deepisles.case.formats import ACCEPTED_IN_WORDS, METAIMAGE_SUFFIX, NIFTI_GZ_SUFFIX, is_accepted, split_name
 from deepisles.case.image_header import ImageHeader
@@ -27,7 +28,7 @@ from deepisles.errors import InputRefused
 
 CHECKS: Final = (
     "files whole and of the size that their headers state",
-    "three axes, one value per voxel",
+    "three axes (a DWI's fourth chosen from), one value per voxel",
     "size, spacing and position plausible, axes at right angles",
     "values finite and not all the same",
     "no image given twice",
@@ -88,7 +89,7 @@ def read_volume(path: Path, role: str, *, allow_constant: bool = False, decoder:
     Parameters
     ----------
     path : Path
-        A .nii, .nii.gz or .mha file with one 3-D volume.
+        A .nii, .nii.gz or .mha file with one 3-D volume, or for the DWI with several: then the one at b about 1000.
     role : str
         What the image is, for messages: "DWI".
     allow_constant : bool
@@ -137,16 +138,21 @@ def _check_file(path: Path, role: str) -> _CheckedFile:
 def _decode(
     file: _CheckedFile, role: str, allow_constant: bool, decoder: ImageDecoder
 ) -> tuple[Volume, tuple[str, ...]]:
-    x, y, z = file.header.size_xyz
+    header = file.header
     with _path_for_itk(file.path) as path:
-        image = decoder.decode(path, "MetaImageIO" if file.is_metaimage else "NiftiImageIO", (z, y, x), role)
-    check_geometry(file.header.size_xyz, image.spacing_mm, image.origin_mm, image.direction, role)
-    check_values(image.array, role, allow_constant)
-    grid = Grid((z, y, x), image.spacing_mm, image.origin_mm, image.direction)
+        image = decoder.decode(path, "MetaImageIO" if file.is_metaimage else "NiftiImageIO", header.shape, role)
+    check_geometry(header.size_xyz, image.spacing_mm, image.origin_mm, image.direction, role)
+    array, notes = image.array, tuple[str, ...]()
+    if header.volumes > 1:
+        check_values(array, role, allow_constant)
+        index, note = choose_weighted(array, read_b_values(file.path))
+        array, notes = np.ascontiguousarray(array[index]), (note,)
+    check_values(array, role, allow_constant)
+    grid = Grid(array.shape, image.spacing_mm, image.origin_mm, image.direction)
     if file.is_metaimage:
-        return Volume(image.array, grid), ()
-    grid, warnings = add_stored_affine(grid, file.header.block, role)
-    return Volume(image.array, grid), warnings
+        return Volume(array, grid), notes
+    grid, warnings = add_stored_affine(grid, header.block, role)
+    return Volume(array, grid), (*notes, *warnings)
 
 
 @contextmanager

@@ -282,7 +282,7 @@ def test_wrong_shapes(tmp_path, suffix):
     sitk.WriteImage(sitk.GetImageFromArray(make_array(shape=(9, 10))), path)
     refuse(path, InputRefused, "is 2-D")
     sitk.WriteImage(sitk.JoinSeries([make_image(make_array(seed=s)) for s in (1, 2)]), path)
-    refuse(path, InputRefused, "holds 2 volumes: give one 3-D volume")
+    refuse(path, InputRefused, "holds 2 volumes of like brightness")
     sitk.WriteImage(sitk.GetImageFromArray(make_array(shape=(6, 9, 10, 3)), isVector=True), path)
     refuse(path, InputRefused, "several values per voxel|holds|5-D")
     sitk.WriteImage(sitk.GetImageFromArray(make_array(shape=(1, 9, 10))), path)
