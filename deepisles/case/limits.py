@@ -26,6 +26,10 @@ MIN_SPACING_MM: Final = 0.05
 MAX_EXTENT_MM: Final = 600.0
 """More than a scanner's field of view, and small enough to be resampled to 1 mm in memory."""
 
+USUAL_SPACING_MM: Final = (0.4, 8.0)
+"""What clinical brain MRI has: 0.45 mm in the plane of a FLAIR, slices of up to 7 mm with their gaps. ISLES'22, which
+the published networks saw, has 0.9 to 2 mm in plane and slices of 2 to 6 mm (Hernandez Petzsche et al. 2022)."""
+
 MAX_ORIGIN_MM: Final = 1e5
 ORTHONORMAL_TOLERANCE: Final = 1e-3
 """Largest entry of |D^T D - 1|; headers with three decimals pass, sheared axes do not."""
@@ -107,6 +111,25 @@ def check_geometry(
         raise GeometryError(
             f"The {role} image's axes are not at right angles: resample it onto a grid with orthogonal axes."
         )
+
+
+def describe_unusual_spacing(spacing_mm: Sequence[float], role: str) -> tuple[str, ...]:
+    """Warn of voxels that are finer or coarser than clinical images have them.
+
+    Parameters
+    ----------
+    spacing_mm : sequence of float
+        Along (x, y, z).
+    role : str
+        What the image is, for the message.
+    """
+    low, high = USUAL_SPACING_MM
+    if low <= min(spacing_mm) and max(spacing_mm) <= high:
+        return ()
+    sides = " x ".join(f"{side:.3g}" for side in spacing_mm)
+    return (
+        f"The {role} image's voxels are {sides} mm, outside the usual {low:g} to {high:g} mm; little is known there.",
+    )
 
 
 def check_values(array: NDArray[Any], role: str, allow_constant: bool) -> None:

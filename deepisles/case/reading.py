@@ -19,7 +19,7 @@ from deepisles.case.diffusion_volumes import choose_weighted, read_b_values
 from deepisles.case.files import CaseFiles
 from deepisles.case.formats import ACCEPTED_IN_WORDS, METAIMAGE_SUFFIX, NIFTI_GZ_SUFFIX, is_accepted, split_name
 from deepisles.case.image_header import ImageHeader
-from deepisles.case.limits import check_geometry, check_values
+from deepisles.case.limits import check_geometry, check_values, describe_unusual_spacing
 from deepisles.case.metaimage_header import read_metaimage_header
 from deepisles.case.nifti_header import read_nifti_header
 from deepisles.case.nifti_placement import add_stored_affine
@@ -149,6 +149,7 @@ def _decode(
         array, notes = np.ascontiguousarray(array[index]), (note,)
     check_values(array, role, allow_constant)
     grid = Grid(array.shape, image.spacing_mm, image.origin_mm, image.direction)
+    notes = (*notes, *describe_unusual_spacing(grid.spacing_mm, role))
     if file.is_metaimage:
         return Volume(array, grid), notes
     grid, warnings = add_stored_affine(grid, header.block, role)

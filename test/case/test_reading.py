@@ -196,3 +196,14 @@ def test_voxels_that_do_not_shrink_are_read(tmp_path):
     blocks = (plain[start : start + 16384] for start in range(0, len(plain), 16384))
     (tmp_path / "image.nii.gz").write_bytes(b"".join(gzip.compress(block, 0) for block in blocks))
     np.testing.assert_array_equal(read_volume(tmp_path / "image.nii.gz", "DWI").array, array)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "warned"), [((0.45, 0.45, 5.0), 0), ((2, 2, 8), 0), ((2, 2, 9), 1), ((0.3, 0.3, 5), 1)]
+)
+def test_unusual_voxel_sizes_are_warned_about(tmp_path, spacing_mm, warned):
+    write_image(tmp_path / "dwi.nii.gz", make_array(seed=1), spacing_mm=spacing_mm)
+    write_image(tmp_path / "adc.nii.gz", make_array(seed=2), spacing_mm=(2, 2, 5))
+    warnings = read_case(CaseFiles(tmp_path / "dwi.nii.gz", tmp_path / "adc.nii.gz")).warnings
+    assert len(warnings) == warned
+    assert all("DWI image's voxels" in warning for warning in warnings)
