@@ -72,6 +72,7 @@ def convert_stack(stack: Stack, folder: Path, role: str, *, is_quantitative: boo
         If dcm2niix fails, or makes something else than the one volume that was asked for.
     """
     check_stack(stack, role)
+    _check_scales(stack, role)
     slices, results = folder / "slices", folder / "result"
     slices.mkdir(parents=True)
     results.mkdir()
@@ -80,8 +81,20 @@ def convert_stack(stack: Stack, folder: Path, role: str, *, is_quantitative: boo
             _lay_out(stack, slices)
     except DAMAGED as error:
         raise InputRefused(f"The {role} series is damaged and cannot be read: export it again.") from error
-    _run([*OPTIONS, "-p", "n" if is_quantitative else "y", "-o", str(results), str(slices)], role)
+    # without -p y dcm2niix takes one slice's scale for all of another maker's (seen in 1.0.20260724)
+    as_displayed = is_quantitative and stack.first.vendor == "philips"
+    _run([*OPTIONS, "-p", "n" if as_displayed else "y", "-o", str(results), str(slices)], role)
     return _find_result(stack, results, role)
+
+
+def _check_scales(stack: Stack, role: str) -> None:
+    """Refuse frames with scales of their own, of which dcm2niix takes one for all in multi-frame files but Philips'."""
+    is_multiframe = stack.first.index is not None and stack.first.vendor != "philips"
+    if is_multiframe and len({frame.scale for frame in stack.frames}) > 1:
+        raise InputRefused(
+            f"The {role} series is a multi-frame file whose slices have scales of their own, which the converter does "
+            "not follow: export it as single-frame (classic) DICOM."
+        )
 
 
 def _lay_out(stack: Stack, folder: Path) -> None:

@@ -70,6 +70,8 @@ class Frame:
         Diffusion weighting.
     echo_ms, inversion_ms : float or None
         Echo time and inversion time.
+    scale : tuple of float
+        Rescale Slope and Rescale Intercept; () where there are none.
     has_contrast : bool
         Whether a contrast agent is named.
     order : tuple of int
@@ -98,5 +100,6 @@ class Frame:
     weighting: Weighting
     echo_ms: float | None
     inversion_ms: float | None
+    scale: tuple[float, ...]
     has_contrast: bool
     order: tuple[int, int]

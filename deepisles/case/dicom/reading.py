@@ -145,6 +145,7 @@ def _read_frame(path: Path, index: int | None, dataset: Dataset, places: list[Da
     )
     temporal = _find_numbers(places, "FrameContentSequence", "TemporalPositionIndex", 1)
     number = index if index is not None else get_whole(dataset, "InstanceNumber") or 0
+    slope = _find_numbers(places, "PixelValueTransformationSequence", "RescaleSlope", 1)
     frame_type = next((words for place in places if (words := _read_frame_type(place))), ())
     return Frame(
         path=path,
@@ -169,6 +170,7 @@ def _read_frame(path: Path, index: int | None, dataset: Dataset, places: list[Da
         weighting=read_weighting(places + [_find_philips_item(place) for place in places], vendor),
         echo_ms=echo[0] if echo else None,
         inversion_ms=inversion[0] if inversion else None,
+        scale=(*slope, *_find_numbers(places, "PixelValueTransformationSequence", "RescaleIntercept", 1)),
         has_contrast=bool(get_text(dataset, "ContrastBolusAgent") or dataset.get("ContrastBolusAgentSequence")),
         order=(round(temporal[0]) if temporal else 0, number),
     )

@@ -25,7 +25,8 @@ def read(tmp_path, vendor, diffusion, **tags):
     ("vendor", "where"),
     [
         ("siemens", "private"), ("ge", "private"), ("philips", "private"), ("siemens", "csa"), ("canon", "comment"),
-        ("siemens", "standard"), ("ge", "standard"), ("philips", "standard"), ("canon", "standard"), ("other", "standard"),
+        ("siemens", "standard"), ("ge", "standard"), ("philips", "standard"), ("canon", "standard"),
+        ("other", "standard"),
     ],
 )  # fmt: skip
 def test_a_direction_is_read_from_every_vendor(tmp_path, vendor, where):
