@@ -65,7 +65,7 @@ class _Places:
     def look_through(self, path: Path, role: str) -> _Place:
         if path not in self.seen:
             folder = path
-            if path.is_file() and path.suffix.lower() == ZIP_SUFFIX:
+            if path.suffix.lower() == ZIP_SUFFIX and not path.is_dir():
                 folder = self.temporary / f"unpacked{len(self.seen)}"
                 unpack_zip(path, folder, role)
             scan = scan_folder(folder, role)
@@ -133,7 +133,7 @@ def _pick(source: CaseSource, dicom: dict[Role, Path], places: _Places) -> dict[
                 "the ADC, or name its series with --adc-series."
             )
         picks["adc"] = adc
-    if "flair" in volumes and choice.flair != LEAVE_OUT:
+    if "flair" in volumes and (choice.flair or "").strip().lower() != LEAVE_OUT:
         flair = pick_flair(volumes["flair"], choice.flair, dwi)
         if flair is None and not is_study:
             raise InputRefused(
@@ -153,7 +153,8 @@ def _compute_from(volumes: Sequence[Volume], dwi: Pick) -> Pick | None:
 
 
 def _check_one_patient(picks: dict[Role, Pick]) -> None:
-    patients = {pick.first.stack.first.patient for pick in picks.values()}
+    # an image without one was made anonymous, which says nothing of whose it is
+    patients = {pick.first.stack.first.patient for pick in picks.values()} - {""}
     if len(patients) > 1:
         raise InputRefused(
             "The images are of different patients, their Patient IDs say: give the images of one patient."

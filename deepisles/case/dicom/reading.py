@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -83,7 +84,7 @@ def scan_folder(place: Path, role: str) -> Scan:
     InputRefused
         If there is no DICOM, or more than a study can have.
     """
-    frames: dict[tuple[str, int | None], Frame] = {}
+    frames: dict[Hashable, Frame] = {}
     others = unreadable = 0
     for count, path in enumerate([place] if place.is_file() else list_files(place), 1):
         if count > MAX_FILES or len(frames) > MAX_FRAMES:
@@ -103,7 +104,8 @@ def scan_folder(place: Path, role: str) -> Scan:
             others += 1
             continue
         for frame in found:
-            frames.setdefault((frame.instance_uid, frame.index), frame)
+            # some anonymisers give all images one UID, so that it alone does not say that a file is a copy
+            frames.setdefault((frame.instance_uid, frame.position_mm, frame.order, frame.weighting), frame)
     if not frames:
         what = "only damaged DICOM files" if unreadable else "no DICOM image"
         raise InputRefused(f"The {role} folder holds {what}: give the scanner's images, or export them again.")

@@ -94,11 +94,6 @@ class Series:
         """What the series is called in messages: its number, which is nobody's name."""
         return f"series {self.number}" if self.number is not None else "a series without number"
 
-    @property
-    def first(self) -> Frame:
-        """Its first image, for what all of them share."""
-        return self.stacks[0].first
-
 
 def group_series(frames: Iterable[Frame]) -> tuple[Series, ...]:
     """Sort images into series by Series Instance UID, in the order of their numbers, and series into stacks."""

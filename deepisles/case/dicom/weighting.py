@@ -36,7 +36,7 @@ _DAMAGED_CSA: Final = (
     ValueError,
     struct.error,
 )
-_PHILIPS_DIRECTIONS: Final = {"I": "isotropic", "P": "directional", "M": "directional", "S": "directional"}
+_PHILIPS_DIRECTIONS: Final = {"I": "isotropic", **dict.fromkeys("PMSO", "directional")}
 
 
 def read_weighting(places: Sequence[Dataset], vendor: str) -> Weighting:

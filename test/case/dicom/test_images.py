@@ -301,6 +301,31 @@ def test_images_of_two_patients_are_refused(tmp_path):
     assert "0815" not in str(refused.value)
 
 
+def test_an_image_without_a_patient_id_is_nobody_elses(tmp_path):
+    volumes = {name: make_whole(seed) for seed, name in enumerate(("dwi", "adc"))}
+    write_study(tmp_path, {"dwi": volumes["dwi"]})
+    write_classic(tmp_path / "adc", volumes["adc"], make_tags("adc", 4, patient=""))
+    assert open_case(CaseSource(study=tmp_path)).case.warnings == ()
+
+
+def test_images_that_an_anonymiser_gave_one_uid(tmp_path):
+    volumes = {name: make_whole(seed) for seed, name in enumerate(("dwi", "adc"))}
+    write_study(tmp_path, volumes)
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = STUDY
+        dataset.save_as(path)
+    case = open_case(CaseSource(*(tmp_path / name for name in ("dwi", "adc")))).case
+    assert all(same(getattr(case, name), volume) for name, volume in volumes.items())
+
+
+@pytest.mark.parametrize("name", ["gone.zip", "gone"])
+def test_a_place_that_is_not_there(tmp_path, name):
+    write_study(tmp_path, {"dwi": make_whole()})
+    with pytest.raises(InputRefused, match=r"ADC .*was not found"):
+        open_case(CaseSource(tmp_path / "dwi", tmp_path / name))
+
+
 def test_images_of_two_studies_are_warned_about(tmp_path):
     volumes = {name: make_whole(seed) for seed, name in enumerate(MODALITIES)}
     write_study(tmp_path, volumes)
