@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from deepisles import __version__
 from deepisles.case.files import CaseFiles
+from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.cli_training import synthesise, train
 from deepisles.options import (
     BrainExtractionMode,
@@ -58,12 +60,19 @@ def _common(
 def segment(
     output: Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False)],
     dwi: Annotated[
-        Path | None, typer.Option(help="Diffusion-weighted image, b about 1000 (.nii, .nii.gz, .mha).")
+        Path | None,
+        typer.Option(help="Diffusion-weighted image, b about 1000 (.nii, .nii.gz, .mha, or DICOM: folder or .zip)."),
     ] = None,
     adc: Annotated[Path | None, typer.Option(help="Apparent diffusion coefficient map.")] = None,
     flair: Annotated[Path | None, typer.Option(help="FLAIR; without it SWAN cannot run.")] = None,
     input_folder: Annotated[
-        Path | None, typer.Option("--input", help="Instead of the three: a folder with dwi.*, adc.* and flair.*.")
+        Path | None,
+        typer.Option("--input", help="Instead of the three: a folder with dwi.*, adc.*, flair.*, or a study in DICOM."),
+    ] = None,
+    dwi_series: Annotated[str | None, typer.Option(help="DICOM series to take as DWI: its number or UID.")] = None,
+    adc_series: Annotated[str | None, typer.Option(help="DICOM series to take as ADC map.")] = None,
+    flair_series: Annotated[
+        str | None, typer.Option(help="DICOM series to take as FLAIR; none: go on without.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
@@ -83,6 +92,7 @@ def segment(
 ) -> None:
     """Segment one case."""
     with plain_errors(debug):
+        from deepisles.case.layouts import find_plain_case, is_dicom_place
         from deepisles.errors import InputRefused
 
         options = SegmentOptions(
@@ -99,25 +109,24 @@ def segment(
             debug=debug,
         )
         if input_folder is not None:
-            from deepisles.case.layouts import find_plain_case
-
             if dwi or adc or flair:
                 raise InputRefused("Give either --input or --dwi, --adc and --flair, not both.")
-            files = find_plain_case(input_folder)
-        elif dwi is None or adc is None:
+            source = find_plain_case(input_folder)
+        elif dwi is None or (adc is None and not is_dicom_place(dwi)):
             raise InputRefused("DWI and ADC are needed: give --dwi and --adc, or --input with a folder.")
         else:
-            files = CaseFiles(dwi, adc, flair)
-        _segment_files(files, output, options)
+            source = CaseSource(dwi, adc, flair)
+        series = SeriesChoice(dwi_series, adc_series, flair_series)
+        _segment_files(replace(source, series=series), output, options)
 
 
-def _segment_files(files: CaseFiles, output: Path, options: SegmentOptions) -> None:
+def _segment_files(source: CaseSource, output: Path, options: SegmentOptions) -> None:
     from deepisles.segmenting import load_ensemble, segment_files
     from deepisles.terminal import TerminalProgress
 
     ensemble = load_ensemble(options)
     with TerminalProgress() as progress:
-        result = segment_files(ensemble, files, options, progress)
+        result = segment_files(ensemble, source, options, progress)
     result.save(output, options.save_members)
     report = result.report
     typer.echo(f"{report.verdict}: {report.lesion_volume_ml:.2f} ml in {report.lesion_count} lesion(s)")

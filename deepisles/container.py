@@ -7,11 +7,13 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn, get_args
 
 from deepisles.case.layouts import find_plain_case
+from deepisles.case.source import SeriesChoice
 from deepisles.errors import DeepIslesError
 from deepisles.options import (
     BrainExtractionMode,
@@ -51,14 +53,18 @@ class StageLog:
 
 
 def run_container(
-    input_folder: Path, output_folder: Path, options: SegmentOptions, progress: Progress | None = None
+    input_folder: Path,
+    output_folder: Path,
+    options: SegmentOptions,
+    progress: Progress | None = None,
+    series: SeriesChoice | None = None,
 ) -> None:
     """Segment the case in `input_folder`.
 
     Parameters
     ----------
     input_folder : Path
-        A Grand Challenge tree, or dwi.*, adc.* and flair.* as plain files.
+        A Grand Challenge tree, dwi.*, adc.* and flair.* as plain files or DICOM, or the DICOM of a study.
     output_folder : Path
         Gets exactly the declared sockets of Grand Challenge, or for plain files the output folder of
         `deepisles segment`.
@@ -66,6 +72,8 @@ def run_container(
         How to segment.
     progress : Progress, optional
         Who watches.
+    series : SeriesChoice, optional
+        Series that are to be taken from DICOM.
 
     Raises
     ------
@@ -81,8 +89,8 @@ def run_container(
         check_output(output_folder, inputs)
         run_case(inputs, output_folder, load_ensemble(options), options, progress)
     else:
-        files = find_plain_case(input_folder)
-        result = segment_files(load_ensemble(options), files, options, progress)
+        source = replace(find_plain_case(input_folder), series=series or SeriesChoice())
+        result = segment_files(load_ensemble(options), source, options, progress)
         result.save(output_folder, options.save_members)
 
 
@@ -107,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # a plain SIGTERM would leave the registration's process behind
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        run_container(chosen.input, chosen.output, _read_options(chosen), StageLog())
+        run_container(chosen.input, chosen.output, _read_options(chosen), StageLog(), _read_series(chosen))
     except DeepIslesError as error:
         return _fail(str(error), error.exit_code, error)
     except MemoryError as error:
@@ -132,8 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--input", type=Path, default=INPUT, help="Grand Challenge tree, or dwi.*, adc.* and flair.*")
+    parser.add_argument(
+        "--input", type=Path, default=INPUT, help="Grand Challenge tree; dwi.*, adc.*, flair.*; or DICOM"
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for the results")
+    parser.add_argument("--dwi-series", help="DICOM series to take as DWI: its number or UID")
+    parser.add_argument("--adc-series", help="DICOM series to take as ADC map")
+    parser.add_argument("--flair-series", help="DICOM series to take as FLAIR; none: go on without")
     parser.add_argument("--weights", type=Path, help="weights bundle, or the published tree")
     parser.add_argument("--members", help="some of seals,nvauto,swan; without it all")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
@@ -181,6 +194,10 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         save_members=bool(chosen.save_members),
         debug=chosen.debug,
     )
+
+
+def _read_series(chosen: argparse.Namespace) -> SeriesChoice:
+    return SeriesChoice(chosen.dwi_series, chosen.adc_series, chosen.flair_series)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from deepisles.case.case import Case
-from deepisles.case.files import CaseFiles
-from deepisles.case.reading import read_case
+from deepisles.case.opening import open_case
+from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.case.volume import Volume
 from deepisles.consensus.voting import ENSEMBLE, Consensus, Rule, decide
 from deepisles.device import choose_device, describe_device
@@ -119,10 +119,12 @@ class Ensemble:
 
     def segment(
         self,
-        dwi: str | Path,
-        adc: str | Path,
+        dwi: str | Path | None = None,
+        adc: str | Path | None = None,
         flair: str | Path | None = None,
         *,
+        study: str | Path | None = None,
+        series: SeriesChoice | None = None,
         registration: Registration = "auto",
         brain_extraction: BrainExtractionMode = "auto",
         consensus: Rule | str = Rule.ORIGINAL,
@@ -135,7 +137,12 @@ class Ensemble:
         Parameters
         ----------
         dwi, adc, flair : path
-            Image files; FLAIR may be left out, then SWAN cannot run and the consensus rule says what happens.
+            Image files, or DICOM as a folder or .zip each (docs/dicom.md). FLAIR may be left out, then SWAN cannot run
+            and the consensus rule says what happens. ADC may be left out where the DWI is DICOM.
+        study : path, optional
+            Instead of the three: a folder or .zip of DICOM, from which they are picked by their tags.
+        series : SeriesChoice, optional
+            Series that are to be taken from the DICOM.
         registration : str
             "auto" and "elastix" register FLAIR to DWI; "none" takes it as already lying on the DWI's grid.
         brain_extraction : str
@@ -161,8 +168,10 @@ class Ensemble:
         """
         clock = StageClock(progress or NoProgress())
         with clock.stage("read"):
-            files = CaseFiles(Path(dwi), Path(adc), Path(flair) if flair is not None and self._needs_flair() else None)
-            case = read_case(files)
+            dwi, adc, flair, study = (None if place is None else Path(place) for place in (dwi, adc, flair, study))
+            source = CaseSource(dwi, adc, flair, study, series or SeriesChoice())
+            opened = open_case(source, with_flair=self._needs_flair())
+            case = opened.case
         with clock.stage("brain extraction"):
             case, brain = strip_case(share_grid(case), brain_extraction, self.brain_extractor)
         with clock.stage("prepare"):
@@ -181,6 +190,7 @@ class Ensemble:
             volume_ml = measure_volume_ml(agreed.mask, images.grid)
         record = CaseRecord(
             case=case,
+            dicom=opened.dicom,
             images=images,
             brain=brain,
             warnings=case.warnings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from deepisles.case.files import CaseFiles
+from deepisles.case.source import CaseSource
 from deepisles.options import SegmentOptions
 from deepisles.progress import Progress
 
@@ -35,7 +35,7 @@ def load_ensemble(options: SegmentOptions) -> Ensemble:
 
 
 def segment_files(
-    ensemble: Ensemble, files: CaseFiles, options: SegmentOptions, progress: Progress | None = None
+    ensemble: Ensemble, source: CaseSource, options: SegmentOptions, progress: Progress | None = None
 ) -> EnsembleResult:
     """Segment one case.
 
@@ -49,9 +49,11 @@ def segment_files(
         If brain extraction fails, or a member and the options do not allow it.
     """
     result = ensemble.segment(
-        files.dwi,
-        files.adc,
-        files.flair,
+        source.dwi,
+        source.adc,
+        source.flair,
+        study=source.study,
+        series=source.series,
         registration=options.registration,
         brain_extraction=options.brain_extraction,
         consensus=options.consensus,

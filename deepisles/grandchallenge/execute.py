@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from deepisles.case.formats import METAIMAGE_SUFFIX, split_name
+from deepisles.case.source import CaseSource
 from deepisles.errors import OutputError
 from deepisles.grandchallenge.inputs import GrandChallengeInputs
 from deepisles.grandchallenge.sockets import COUNT, DWI, REPORT, RESULTS, SEGMENTATION, VOLUME
@@ -53,7 +54,8 @@ def run_case(
         If the case fails; then nothing is left in `output`.
     """
     check_output(output, inputs)
-    result = segment_files(ensemble, inputs.files, apply_settings(options, inputs), progress)
+    source = CaseSource(inputs.files.dwi, inputs.files.adc, inputs.files.flair)
+    result = segment_files(ensemble, source, apply_settings(options, inputs), progress)
     write_outputs(output, result, inputs.files.dwi.name)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from deepisles import __version__
 from deepisles.case.case import Case
+from deepisles.case.dicom.record import DicomRecord
 from deepisles.case.volume import Grid
 from deepisles.consensus.voting import ENSEMBLE, Consensus
 from deepisles.findings.adc_unit import AdcUnit, recognise_adc_unit
@@ -20,6 +21,9 @@ from deepisles.reports.report import (
     BoundingBox,
     BrainExtractionReport,
     ConsensusReport,
+    DicomImageReport,
+    DicomReport,
+    DicomVolumeReport,
     GridReport,
     InputsReport,
     LesionReport,
@@ -54,6 +58,7 @@ class CaseRecord:
     weights: WeightsReport
     device: str
     seconds: dict[str, float]
+    dicom: DicomRecord | None = None
 
 
 def build_report(record: CaseRecord) -> Report:
@@ -140,6 +145,32 @@ def _report_inputs(record: CaseRecord, unit: AdcUnit) -> InputsReport:
         adc_unit=unit.label,
         checks=record.case.checks,
         registration=registration,
+        dicom=None if record.dicom is None else _report_dicom(record.dicom),
+    )
+
+
+def _report_dicom(told: DicomRecord) -> DicomReport:
+    return DicomReport(
+        images=tuple(
+            DicomImageReport(
+                image=image.role,
+                series_number=image.series_number,
+                source=image.how,
+                chosen_by=image.chosen_by,
+                reason=image.reason,
+                b_value_s_mm2=image.b_value_s_mm2,
+                low_b_value_s_mm2=image.low_b_value_s_mm2,
+                directions=image.directions,
+            )
+            for image in told.images
+        ),
+        not_taken=tuple(
+            DicomVolumeReport(series_number=other.series_number, taken_for=other.description, reason=other.reason)
+            for other in told.not_taken
+        ),
+        other_files=told.other_files,
+        unreadable_files=told.unreadable_files,
+        converter=told.converter,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from deepisles.reports.report import BrainExtractionReport, Report
+from deepisles.reports.report import BrainExtractionReport, DicomImageReport, DicomReport, Report
 from deepisles.resources import resource_path
 
 CITATION: Final = (
@@ -87,6 +87,25 @@ def describe_brain_extraction(told: BrainExtractionReport | None) -> str:
     return f"{told.method} on the {(told.source or '').upper()}, {told.brain_volume_ml:.0f} ml; applied to {images}"
 
 
+def describe_dicom(told: DicomReport | None) -> str:
+    """Say in one line which series of the DICOM each image was taken from, and why."""
+    if told is None:
+        return "none: every image came as a file of its own"
+    return "; ".join(_describe_dicom_image(image) for image in told.images) + f"; converted by {told.converter}"
+
+
+def _describe_dicom_image(image: DicomImageReport) -> str:
+    name = image.image.upper()
+    series = "a series without number" if image.series_number is None else f"series {image.series_number}"
+    how = {
+        "volume": "",
+        "geometric-mean": f", geometric mean of {image.directions} directions",
+        "b0-and-dwi": ", computed from two b-values",
+    }[image.source]
+    by = "named by the user" if image.chosen_by == "user" else image.reason
+    return f"{name} from {series}{how} ({by})"
+
+
 def as_sentence(text: str) -> str:
     """Give a phrase a capital and a full stop."""
     phrase = text.strip()
@@ -108,6 +127,7 @@ def _environment() -> Environment:
         position=describe_position,
         slices=describe_slices,
         share=describe_share,
+        dicom=describe_dicom,
         brain_extraction=describe_brain_extraction,
         sentence=as_sentence,
     )

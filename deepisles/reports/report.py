@@ -88,6 +88,39 @@ class GridReport(_Model):
     direction: tuple[float, ...] = Field(min_length=9, max_length=9)
 
 
+class DicomImageReport(_Model):
+    """Where an image came from in DICOM."""
+
+    image: Literal["dwi", "adc", "flair"]
+    series_number: int | None = Field(description="of the series it was taken from; of a computed ADC, the DWI's")
+    source: Literal["volume", "geometric-mean", "b0-and-dwi"] = Field(
+        description="volume: as stored; geometric-mean: trace made of directions; b0-and-dwi: ADC made of two b-values"
+    )
+    chosen_by: Literal["rule", "user"]
+    reason: str = Field(description="the rule that told what the series shows")
+    b_value_s_mm2: float | None = Field(default=None, description="of the DWI")
+    low_b_value_s_mm2: float | None = Field(default=None, description="of the image that a computed ADC starts from")
+    directions: int | None = Field(default=None, description="volumes that a trace was made of")
+
+
+class DicomVolumeReport(_Model):
+    """A volume that was not taken; its series' own description, free text, is not repeated."""
+
+    series_number: int | None
+    taken_for: str
+    reason: str
+
+
+class DicomReport(_Model):
+    """What was picked from DICOM and why."""
+
+    images: tuple[DicomImageReport, ...]
+    not_taken: tuple[DicomVolumeReport, ...]
+    other_files: int = Field(ge=0, description="files that are not DICOM images, and were ignored")
+    unreadable_files: int = Field(ge=0, description="DICOM files that are damaged, and were left out")
+    converter: str
+
+
 class InputsReport(_Model):
     """What came in. No file names from the caller, no patient data."""
 
@@ -96,6 +129,7 @@ class InputsReport(_Model):
     adc_unit: AdcUnitLabel
     checks: tuple[str, ...]
     registration: Literal["elastix", "none", "not-needed"]
+    dicom: DicomReport | None = Field(default=None, description="null: no image came as DICOM")
 
 
 class WeightsReport(_Model):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
+from dicom_files import SeriesTags, write_classic, write_dicomdir
 from image_files import write_case, write_image
+from volumes import make_volume
 
-from deepisles.case.files import CaseFiles
 from deepisles.case.layouts import find_plain_case
+from deepisles.case.source import CaseSource
 from deepisles.errors import InputRefused
 
 
@@ -33,13 +37,13 @@ def refuse(folder, fragment):
 )
 def test_case_is_found(tmp_path, names):
     write_case(tmp_path, *names)
-    assert find_plain_case(tmp_path) == CaseFiles(*(tmp_path / name for name in names))
+    assert find_plain_case(tmp_path) == CaseSource(*(tmp_path / name for name in names))
 
 
 def test_names_in_capitals_are_found(tmp_path):
     for modality in ("dwi", "adc"):
         write_image(tmp_path / f"{modality}.nii.gz").rename(tmp_path / f"{modality.upper()}.NII.GZ")
-    assert find_plain_case(tmp_path) == CaseFiles(tmp_path / "DWI.NII.GZ", tmp_path / "ADC.NII.GZ")
+    assert find_plain_case(tmp_path) == CaseSource(tmp_path / "DWI.NII.GZ", tmp_path / "ADC.NII.GZ")
 
 
 def test_sidecars_hidden_and_other_files_do_not_matter(tmp_path):
@@ -55,7 +59,7 @@ def test_sidecars_hidden_and_other_files_do_not_matter(tmp_path):
         "t1.mgz",
     ):
         (tmp_path / name).write_text("")
-    assert find_plain_case(tmp_path) == CaseFiles(tmp_path / "dwi.nii.gz", tmp_path / "adc" / "a.nii.gz")
+    assert find_plain_case(tmp_path) == CaseSource(tmp_path / "dwi.nii.gz", tmp_path / "adc" / "a.nii.gz")
 
 
 def test_link_to_a_folder_is_kept_as_given(tmp_path):
@@ -96,3 +100,58 @@ def test_empty_folder_of_an_image(tmp_path):
     write_case(tmp_path, "dwi.nii.gz", "adc.nii.gz")
     (tmp_path / "flair").mkdir()
     refuse(tmp_path, "folder of the FLAIR image is empty")
+
+
+def write_dicom(folder, number=1):
+    write_classic(folder, make_volume(shape=(5, 8, 8)), SeriesTags(number))
+    return folder
+
+
+def write_zip(path, folder):
+    return Path(shutil.make_archive(str(path.with_suffix("")), "zip", write_dicom(folder)))
+
+
+def test_dicom_by_the_image(tmp_path):
+    case = tmp_path / "case"
+    write_dicom(case / "DWI" / "deep" / "er")
+    zipped = write_zip(case / "adc.zip", tmp_path / "zipped")
+    (single,) = write_classic(tmp_path / "single", make_volume(shape=(1, 8, 8)), SeriesTags())
+    single.rename(case / "flair")
+    assert find_plain_case(case) == CaseSource(case / "DWI", zipped, case / "flair")
+
+
+def test_an_adc_may_be_beside_a_dwi_in_dicom(tmp_path):
+    write_dicom(tmp_path / "dwi")
+    assert find_plain_case(tmp_path) == CaseSource(tmp_path / "dwi")
+
+
+def test_dicom_and_other_files_mix_by_the_image(tmp_path):
+    write_image(tmp_path / "dwi.nii.gz")
+    write_dicom(tmp_path / "adc")
+    assert find_plain_case(tmp_path) == CaseSource(tmp_path / "dwi.nii.gz", tmp_path / "adc")
+    # an image file and DICOM in one folder: which is it?
+    write_image(tmp_path / "adc" / "adc.nii.gz")
+    refuse(tmp_path, "6 candidates for the ADC image")
+
+
+def test_a_study_under_any_names(tmp_path):
+    study = tmp_path / "study"
+    for number, name in enumerate(("A/B/C", "series 2", "12345678")):
+        write_dicom(study / name, number)
+    write_dicomdir(study / "DICOMDIR")
+    (study / "readme.txt").write_text("exported")
+    assert find_plain_case(study) == CaseSource(study=study)
+    loose = write_dicom(tmp_path / "loose")
+    assert find_plain_case(loose) == CaseSource(study=loose)
+
+
+def test_a_study_whose_folders_are_partly_named_as_images_is_not_robbed_of_its_flair(tmp_path):
+    for name in ("dwi", "adc", "t2_tirm_dark-fluid"):
+        write_dicom(tmp_path / name)
+    assert find_plain_case(tmp_path) == CaseSource(study=tmp_path)
+
+
+def test_a_zip_of_a_study(tmp_path):
+    zipped = write_zip(tmp_path / "input" / "anything.zip", tmp_path / "stored")
+    assert find_plain_case(zipped) == CaseSource(study=zipped)
+    assert find_plain_case(zipped.parent) == CaseSource(study=zipped)

@@ -170,3 +170,11 @@ def test_brain_extraction_is_one_line(lesion_report: Report, empty_report: Repor
     off = BrainExtractionReport(status="off")
     assert line(lesion_report.model_copy(update={"brain_extraction": off})) == "off"
     assert line(lesion_report.model_copy(update={"brain_extraction": None})) == "not recorded"
+
+
+def test_dicom_is_told_by_series_number_and_rule(lesion_report):
+    page = render_html(lesion_report, b"")
+    assert "DWI from series 5, geometric mean of 3 directions (a gradient direction is stored)" in page
+    assert "ADC from a series without number, computed from two b-values (named by the user)" in page
+    inputs = lesion_report.inputs.model_copy(update={"dicom": None})
+    assert "DICOM" not in render_html(lesion_report.model_copy(update={"inputs": inputs}), b"")
