@@ -63,7 +63,7 @@ class Ensemble:
 
     Examples
     --------
-    >>> ensemble = Ensemble.load("models/tiny", device="cpu")            # doctest: +SKIP
+    >>> ensemble = Ensemble.load("models/starter", device="cpu")         # doctest: +SKIP
     >>> result = ensemble.segment(dwi="dwi.nii.gz", adc="adc.nii.gz")    # doctest: +SKIP
     >>> result.volume_ml, len(result.lesions)                            # doctest: +SKIP
     """

@@ -177,9 +177,9 @@ def grand_challenge_input(shared: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def grand_challenge_run(run_image: Runner, grand_challenge_input: Path) -> Run:
-    """Run the real case with an empty /opt/ml/model: the image's own weights."""
-    return run_image(grand_challenge_input)
+def grand_challenge_run(run_image: Runner, grand_challenge_input: Path, tiny_bundle: Path) -> Run:
+    """Run the real case with the networks in /opt/ml/model that the original's results are known of."""
+    return run_image(grand_challenge_input, model=tiny_bundle)
 
 
 @pytest.fixture(scope="session")
@@ -197,6 +197,12 @@ def sample_run(run_image: Runner, sample_input: Path, tmp_path_factory: pytest.T
     """Run the sample case with weights of our own in /opt/ml/model: small ones, by whose name the report shows them."""
     model = make_threshold_bundle(tmp_path_factory.mktemp("filled") / "model")
     return run_image(sample_input, model=model)
+
+
+@pytest.fixture(scope="session")
+def baked_run(run_image: Runner, sample_input: Path) -> Run:
+    """Run the sample case with an empty /opt/ml/model: the image's own weights."""
+    return run_image(sample_input)
 
 
 @pytest.fixture
