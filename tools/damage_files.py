@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from typer.testing import CliRunner
 
+from deepisles.case.child_decoder import ChildDecoder
+from deepisles.case.decoder import ImageDecoder
 from deepisles.case.files import CaseFiles
 from deepisles.case.metaimage_header import read_metaimage_header
 from deepisles.case.nifti_header import read_nifti_header
@@ -214,6 +216,14 @@ def try_once(tally: Tally, read: Callable[[], object], content: bytes, kept: Pat
     return outcome
 
 
+def add_tallies(tallies: dict[str, Tally], more: dict[str, Tally]) -> None:
+    """Add the counts of one table to another."""
+    for name, tally in more.items():
+        merged = tallies.setdefault(name, Tally())
+        merged.counts += tally.counts
+        merged.slowest_seconds = max(merged.slowest_seconds, tally.slowest_seconds)
+
+
 def try_headers(
     sources: list[Source], count: int, chance: random.Random, scratch: Path, kept: Path
 ) -> dict[str, Tally]:
@@ -234,9 +244,15 @@ def try_headers(
 
 
 def try_decodes(
-    sources: list[Source], count: int, chance: random.Random, adc: Path, scratch: Path, kept: Path
+    sources: list[Source],
+    count: int,
+    chance: random.Random,
+    adc: Path,
+    scratch: Path,
+    kept: Path,
+    decoder: ImageDecoder | None = None,
 ) -> tuple[dict[str, Tally], list[Path]]:
-    """Damage files and read whole cases with them; give some refused files too."""
+    """Damage files and read whole cases with them, by default with a child process for each; give refused files too."""
     tallies: dict[str, Tally] = {}
     refused: list[Path] = []
     number = 0
@@ -258,7 +274,7 @@ def try_decodes(
             continue
         number += 1
         tally = tallies.setdefault(f"{source.kind}: {name}", Tally())
-        if try_once(tally, lambda: read_case(CaseFiles(path, adc)), content, kept) == "refused":  # noqa: B023
+        if try_once(tally, lambda: read_case(CaseFiles(path, adc), decoder), content, kept) == "refused":  # noqa: B023
             refused.append(path.replace(scratch / f"refused{len(refused)}{source.suffix}"))
     return tallies, refused
 
@@ -322,16 +338,19 @@ def main() -> int:
     crashes = 0
     with tempfile.TemporaryDirectory(prefix="damage-") as folder:
         scratch = Path(folder)
+        (scratch / "more").mkdir()
         few = options.headers // 20
         tallies = try_headers(small, options.headers - few, chance, scratch, options.kept)
-        for name, tally in try_headers(every, few, chance, scratch, options.kept).items():
-            merged = tallies.setdefault(name, Tally())
-            merged.counts += tally.counts
-            merged.slowest_seconds = max(merged.slowest_seconds, tally.slowest_seconds)
+        add_tallies(tallies, try_headers(every, few, chance, scratch, options.kept))
         sys.stdout.write(tabulate("header check", tallies) + "\n\n")
         sys.stdout.flush()
         crashes += sum(tally.counts["crashes"] + tally.counts["hangs"] for tally in tallies.values())
-        tallies, refused = try_decodes(every, options.decodes, chance, adc, scratch, options.kept)
+        few = options.decodes // 10
+        tallies, refused = try_decodes(every, few, chance, adc, scratch, options.kept)
+        with ChildDecoder() as decoder:
+            more = try_decodes(small, options.decodes - few, chance, adc, scratch / "more", options.kept, decoder)
+        refused += more[1]
+        add_tallies(tallies, more[0])
         sys.stdout.write(tabulate("whole case read", tallies) + "\n\n")
         sys.stdout.flush()
         crashes += sum(tally.counts["crashes"] + tally.counts["hangs"] for tally in tallies.values())
