@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,11 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from typer.testing import CliRunner
 
+from deepisles.case.child_decoder import ChildDecoder
+from deepisles.case.decoder import ImageDecoder
 from deepisles.case.files import CaseFiles
 from deepisles.case.metaimage_header import read_metaimage_header
 from deepisles.case.nifti_header import read_nifti_header
 from deepisles.case.reading import read_case
+from deepisles.cli import app
 from deepisles.errors import GeometryError, InputRefused
 
 HANG_SECONDS = 60.0
@@ -36,7 +39,6 @@ STUCK_SECONDS = 900
 """After this the tool itself is stopped, with a traceback."""
 NIFTI_HEADER_BYTES = 352
 REFUSALS = (InputRefused, GeometryError)
-PROGRAM = "from deepisles.cli import main; main()"
 PROJECT = Path(__file__).resolve().parents[1]
 
 SPECIAL_NUMBERS = tuple(
@@ -214,6 +216,14 @@ def try_once(tally: Tally, read: Callable[[], object], content: bytes, kept: Pat
     return outcome
 
 
+def add_tallies(tallies: dict[str, Tally], more: dict[str, Tally]) -> None:
+    """Add the counts of one table to another."""
+    for name, tally in more.items():
+        merged = tallies.setdefault(name, Tally())
+        merged.counts += tally.counts
+        merged.slowest_seconds = max(merged.slowest_seconds, tally.slowest_seconds)
+
+
 def try_headers(
     sources: list[Source], count: int, chance: random.Random, scratch: Path, kept: Path
 ) -> dict[str, Tally]:
@@ -234,9 +244,15 @@ def try_headers(
 
 
 def try_decodes(
-    sources: list[Source], count: int, chance: random.Random, adc: Path, scratch: Path, kept: Path
+    sources: list[Source],
+    count: int,
+    chance: random.Random,
+    adc: Path,
+    scratch: Path,
+    kept: Path,
+    decoder: ImageDecoder | None = None,
 ) -> tuple[dict[str, Tally], list[Path]]:
-    """Damage files and read whole cases with them; give some refused files too."""
+    """Damage files and read whole cases with them, by default with a child process for each; give refused files too."""
     tallies: dict[str, Tally] = {}
     refused: list[Path] = []
     number = 0
@@ -258,24 +274,28 @@ def try_decodes(
             continue
         number += 1
         tally = tallies.setdefault(f"{source.kind}: {name}", Tally())
-        if try_once(tally, lambda: read_case(CaseFiles(path, adc)), content, kept) == "refused":  # noqa: B023
+        if try_once(tally, lambda: read_case(CaseFiles(path, adc), decoder), content, kept) == "refused":  # noqa: B023
             refused.append(path.replace(scratch / f"refused{len(refused)}{source.suffix}"))
     return tallies, refused
 
 
 def try_runs(refused: Sequence[Path], adc: Path, scratch: Path) -> Counter[str]:
-    """Run the whole program on refused files: it must end by a sentence, without any output."""
+    """Run the whole command line on refused files: it must end by one sentence, without any output."""
     counts: Counter[str] = Counter()
     for number, dwi in enumerate(refused):
         output = scratch / f"output{number}"
-        command = [sys.executable, "-c", PROGRAM, "segment", "--dwi", str(dwi), "--adc", str(adc)]
-        command += ["--weights", str(PROJECT / "models" / "tiny"), "--output", str(output), "--device", "cpu"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=PROJECT)  # noqa: S603
+        arguments = ["segment", "--dwi", str(dwi), "--adc", str(adc), "--output", str(output)]
+        arguments += ["--weights", str(PROJECT / "models" / "tiny"), "--device", "cpu"]
+        answer = CliRunner().invoke(app, arguments)
+        sentences = answer.stderr.strip().splitlines()
         counts["tried"] += 1
-        counts["refused"] += answer.returncode in (InputRefused.exit_code, GeometryError.exit_code)
-        counts["tracebacks"] += "Traceback" in answer.stderr
-        counts["masks"] += output.exists() and any(output.rglob("*mask*"))
-        counts["files"] += output.exists() and any(entry.is_file() for entry in output.rglob("*"))
+        counts["refused by one sentence"] += (
+            answer.exit_code in (InputRefused.exit_code, GeometryError.exit_code) and len(sentences) == 1
+        )
+        counts["other ends"] = counts["tried"] - counts["refused by one sentence"]
+        counts["masks or other files written"] += output.exists() and any(
+            entry.is_file() for entry in output.rglob("*")
+        )
     return counts
 
 
@@ -318,23 +338,26 @@ def main() -> int:
     crashes = 0
     with tempfile.TemporaryDirectory(prefix="damage-") as folder:
         scratch = Path(folder)
+        (scratch / "more").mkdir()
         few = options.headers // 20
         tallies = try_headers(small, options.headers - few, chance, scratch, options.kept)
-        for name, tally in try_headers(every, few, chance, scratch, options.kept).items():
-            merged = tallies.setdefault(name, Tally())
-            merged.counts += tally.counts
-            merged.slowest_seconds = max(merged.slowest_seconds, tally.slowest_seconds)
+        add_tallies(tallies, try_headers(every, few, chance, scratch, options.kept))
         sys.stdout.write(tabulate("header check", tallies) + "\n\n")
         sys.stdout.flush()
         crashes += sum(tally.counts["crashes"] + tally.counts["hangs"] for tally in tallies.values())
-        tallies, refused = try_decodes(every, options.decodes, chance, adc, scratch, options.kept)
+        few = options.decodes // 10
+        tallies, refused = try_decodes(every, few, chance, adc, scratch, options.kept)
+        with ChildDecoder() as decoder:
+            more = try_decodes(small, options.decodes - few, chance, adc, scratch / "more", options.kept, decoder)
+        refused += more[1]
+        add_tallies(tallies, more[0])
         sys.stdout.write(tabulate("whole case read", tallies) + "\n\n")
         sys.stdout.flush()
         crashes += sum(tally.counts["crashes"] + tally.counts["hangs"] for tally in tallies.values())
         chance.shuffle(refused)
         runs = try_runs(refused[: options.runs], adc, scratch)
         sys.stdout.write("whole program: " + ", ".join(f"{runs[name]} {name}" for name in runs) + "\n")
-        crashes += runs["tracebacks"] + runs["masks"] + runs["tried"] - runs["refused"]
+        crashes += runs["other ends"] + runs["masks or other files written"]
     return 1 if crashes else 0
 
 
