@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from deepisles.case.case import Case
+from deepisles.case.decoder import InProcessDecoder
 from deepisles.case.files import CaseFiles
 from deepisles.case.reading import read_case, read_volume
 from deepisles.case.volume import Volume
@@ -20,6 +21,9 @@ from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
 from deepisles.preparation.prepare import share_grid
 from deepisles.training.layout import TrainingCase
+
+TRUSTED = InProcessDecoder()
+"""A training's files are the user's own, and thousands: no child process for each."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ def read_training_case(case: TrainingCase, files: CaseFiles) -> LabelledCase:
         If the images or the mask cannot be used; the message names the case.
     """
     try:
-        images, _ = strip_case(share_grid(read_case(files)), "auto", _share_extractor())
-        mask = read_volume(case.mask, "lesion mask", allow_constant=True)
+        images, _ = strip_case(share_grid(read_case(files, TRUSTED)), "auto", _share_extractor())
+        mask = read_volume(case.mask, "lesion mask", allow_constant=True, decoder=TRUSTED)
         if not mask.grid.matches(images.dwi.grid, SAME_GRID_TOLERANCE_MM):
             raise GeometryError("The lesion mask does not lie on the DWI's grid: resample it onto that.")
     except DeepIslesError as error:

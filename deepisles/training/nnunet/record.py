@@ -7,6 +7,7 @@ import numpy as np
 from deepisles.case.reading import read_volume
 from deepisles.evaluation.metrics import compare_masks
 from deepisles.training.nnunet.folders import FILE_ENDING, NnunetFolders
+from deepisles.training.reading import TRUSTED
 from deepisles.training.validation import ValidationResult
 
 PANELS = {
@@ -27,8 +28,8 @@ def measure_fold(folders: NnunetFolders, fold: int) -> ValidationResult:
     """
     agreements = []
     for path in sorted(folders.predictions(fold).glob(f"*{FILE_ENDING}")):
-        mask = read_volume(path, "predicted mask", allow_constant=True)
-        expert = read_volume(folders.labels / path.name, "lesion mask", allow_constant=True)
+        mask = read_volume(path, "predicted mask", allow_constant=True, decoder=TRUSTED)
+        expert = read_volume(folders.labels / path.name, "lesion mask", allow_constant=True, decoder=TRUSTED)
         agreements.append(compare_masks(mask.array, expert.array, expert.grid.voxel_volume_ml))
     found = [each for each in agreements if each.expert_lesions]
     free = [each.volume_ml for each in agreements if not each.expert_lesions]
