@@ -71,14 +71,15 @@ def as_scanner(volume: Volume) -> Volume:
     return Volume(volume.array[:, ::-1].copy(), flipped)
 
 
-def encode(array, bits=16):
-    """Store an array in whole numbers: the numbers, slope and intercept."""
+def encode(array):
+    """Store an array in whole numbers of 16 bits, 0 as 0: the numbers, slope and intercept."""
     low, high = float(array.min()), float(array.max())
-    if np.array_equal(array, np.round(array)) and low >= 0 and high < 2**bits:
-        return array.astype(np.uint16), 1.0, 0.0
-    slope = float(f"{(high - low) / (2**bits - 1):.8g}")
-    intercept = float(f"{low:.8g}")
-    return np.clip(np.round((array - intercept) / slope), 0, 2**bits - 1).astype(np.uint16), slope, intercept
+    limit, kind = (32767, np.int16) if low < 0 else (65535, np.uint16)
+    if np.array_equal(array, np.round(array)) and -limit <= low <= high <= limit:
+        return array.astype(kind), 1.0, 0.0
+    # rounded as the file stores it, and up, so that the largest value fits
+    slope = float(f"{max(-low, high) / limit * (1 + 1e-7):.8g}")
+    return np.round(array / slope).astype(kind), slope, 0.0
 
 
 def write_classic(
@@ -136,7 +137,7 @@ def write_mosaic(path: Path, volume: Volume, tags: SeriesTags, diffusion: Diffus
     stored, slope, intercept = encode(scanned.array)
     slices, rows, columns = stored.shape
     side = int(np.ceil(np.sqrt(slices)))
-    picture = np.zeros((side * rows, side * columns), np.uint16)
+    picture = np.zeros((side * rows, side * columns), stored.dtype)
     for index in range(slices):
         y, x = divmod(index, side)
         picture[y * rows : (y + 1) * rows, x * columns : (x + 1) * columns] = stored[index]
@@ -312,8 +313,9 @@ def _make_groups(grid: Grid, index: int, tags: SeriesTags, slope: float, interce
 def _set_pixels(dataset: Dataset, pixels: np.ndarray) -> None:
     dataset.Rows, dataset.Columns = pixels.shape[-2:]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
-    dataset.PixelData = pixels.astype("<u2").tobytes()
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.PixelRepresentation = int(pixels.dtype == np.int16)
+    dataset.PixelData = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
 
 
 def _save(dataset: Dataset, path: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+from bright_member import BrightMember
 from dicom_files import Diffusion, SeriesTags, write_classic, write_dicomdir, write_enhanced, write_screenshot
 from pydicom import dcmread
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
@@ -62,10 +62,6 @@ def expected(bundle, images, tmp_path_factory):
     """Segment the case's image files."""
     paths = write_case(tmp_path_factory.mktemp("files"), images)
     return Ensemble.load(bundle, device="cpu").segment(**paths, registration="none")
-
-
-def read(path):
-    return sitk.GetArrayFromImage(sitk.ReadImage(path))
 
 
 def dice(a, b):
@@ -205,10 +201,23 @@ def test_the_container_takes_a_study_and_named_series(bundle, images, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ["isles22-0009", "soop-sub3", "thick-slices"])
-def test_networks_give_the_same_mask_for_dicom(cases, tiny_bundle, tmp_path, case):
+def test_a_threshold_gives_the_same_mask_for_the_dicom_of_every_real_case(cases, bundle, tmp_path, case):
     paths = {name: cases / case / f"{name}.nii.gz" for name in ("dwi", "adc")}
+    study = write_study(tmp_path, {name: read_volume(path, name) for name, path in paths.items()})
+    loaded = Ensemble.load(bundle, device="cpu", members=["seals"])
+    ensemble = Ensemble([BrightMember()], loaded.bundle, loaded.device, ())
+    from_files = ensemble.segment(**paths, brain_extraction="off")
+    from_dicom = ensemble.segment(study=study, brain_extraction="off")
+    assert from_dicom.mask.grid.matches(from_files.mask.grid, 1e-3)
+    assert from_files.mask.array.any()
+    assert dice(from_dicom.mask.array > 0, from_files.mask.array > 0) >= 0.999
+    assert from_dicom.report.inputs.adc_unit == from_files.report.inputs.adc_unit
+
+
+@pytest.mark.slow
+def test_networks_give_the_same_mask_for_dicom(cases, tiny_bundle, tmp_path):
+    paths = {name: cases / "thick-slices" / f"{name}.nii.gz" for name in ("dwi", "adc")}
     study = write_study(tmp_path, {name: read_volume(path, name) for name, path in paths.items()})
     ensemble = Ensemble.load(tiny_bundle, device="cpu", members=["seals"])
     from_files, from_dicom = ensemble.segment(**paths), ensemble.segment(study=study)
