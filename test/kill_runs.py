@@ -1,8 +1,8 @@
 """Kills a case at random moments and looks at what it leaves: ``python test/kill_runs.py [TIMES]``.
 
 Every process segments a small case, for real, into a folder that holds another case's results, and is killed (SIGKILL)
-at a moment drawn from the time that it takes; half of the moments lie in the writing at its end. A folder with a
-report.json must be whole: all of the one case or all of the other.
+at a moment drawn from the time that it takes; half of the moments lie in the writing, which begins with the removal of
+the other case's report. A folder with a report.json must be whole: all of the one case or all of the other.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 from deepisles import Ensemble
 from deepisles.case.volume import Volume
 
-WRITING_SHARE = 0.4
-"""The last part of a run, which is writing."""
+WRITING_SHARE = 0.3
+"""The part of a run that is writing, about."""
 
 
 def start(ensemble: Ensemble, case: dict[str, Path], output: Path) -> int:
@@ -43,6 +43,11 @@ def start(ensemble: Ensemble, case: dict[str, Path], output: Path) -> int:
 def finish(process: int) -> int:
     """Wait for a process; give its exit code, negative where a signal ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def is_running(process: int) -> bool:
+    """Whether a process has not ended yet; one that has is left to be waited for."""
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def read_results(folder: Path) -> dict[str, bytes]:
@@ -76,8 +81,12 @@ def kill_runs(times: int, folder: Path, seed: int = 0) -> dict[str, int]:
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(folder / "first-results", output)
         process = start(ensemble, second, output)
-        earliest = 1 - WRITING_SHARE if number % 2 else 0.0
-        time.sleep(took_seconds * rng.uniform(earliest, 1.05))
+        if number % 2:
+            while (output / "report.json").exists() and is_running(process):
+                time.sleep(0.002)
+            time.sleep(took_seconds * WRITING_SHARE * rng.uniform())
+        else:
+            time.sleep(took_seconds * rng.uniform())
         os.kill(process, signal.SIGKILL)
         counts["killed" if finish(process) == -signal.SIGKILL else "ended before"] += 1
         if not (output / "report.json").exists():

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from bright_member import BrightMember
 from grand_challenge_tree import write_bright_tree
-from heads import IntensityExtractor, make_head
+from heads import IntensityExtractor, make_adc, make_head
 from scipy import ndimage
 from threshold_bundle import make_threshold_bundle
 
@@ -199,7 +199,7 @@ def test_the_settings_can_ask_for_brain_extraction(ensemble, tmp_path, settings,
     """What is declared is written all the same, and the brain mask is not declared."""
     extracting = Ensemble([BrightMember()], ensemble.bundle, ensemble.device, (), IntensityExtractor())
     images = {"dwi": make_head("dwi", stripped=True)}
-    images["adc"] = images["dwi"].with_array((images["dwi"].array > 0).astype(np.float32))
+    images["adc"] = make_adc(images["dwi"])
     for name, volume in images.items():
         write_volume(tmp_path / "input" / "images" / f"{name}-brain-mri" / "image.mha", volume.array, volume.grid)
     (tmp_path / "input" / "deepisles_settings.json").write_text(settings)
