@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from safetensors import safe_open
 from scipy import ndimage
 
@@ -21,7 +22,7 @@ from deepisles.training.synthesis.dataset import write_case
 STARTER = Path(__file__).resolve().parent.parent / "models" / "starter"
 MEMBERS = ("seals", "nvauto", "swan")
 MOST_BYTES = 60e6
-LEAST_DICE = {"isles22-0009": 0.40, "soop-sub3": 0.80}
+LEAST_DICE = {"isles22-0009": 0.53, "soop-sub3": 0.84}
 """0.05 below what the card says was measured."""
 LEAST_SAME_DICE = 0.98
 LESION_FREE_SEEDS = (31, 32)
@@ -40,8 +41,17 @@ def sample() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def sample_mask(ensemble, sample):
-    return ensemble.segment(**sample)
+def aligned(sample, tmp_path_factory) -> dict[str, Path]:
+    """Lay the sample's FLAIR on the DWI's grid by the headers, so that Elastix need not run for every guise."""
+    path = tmp_path_factory.mktemp("aligned") / "flair.mha"
+    flair, dwi = (sitk.ReadImage(sample[name]) for name in ("flair", "dwi"))
+    sitk.WriteImage(sitk.Resample(flair, dwi, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32), path)
+    return {**sample, "flair": path}
+
+
+@pytest.fixture(scope="module")
+def mask(ensemble, aligned):
+    return ensemble.segment(**aligned, registration="none").mask.array > 0
 
 
 def dice(one, other) -> float:
@@ -64,14 +74,15 @@ def test_the_card_says_what_it_is() -> None:
         assert words in card, words
 
 
-def test_both_lesions_of_the_sample_are_found(sample_mask, sample) -> None:
+def test_both_lesions_of_the_sample_are_found(ensemble, sample) -> None:
+    result = ensemble.segment(**sample)
     truth = read_volume(resource_path("sample", "lesions.mha"), "mask").array > 0
-    mask = sample_mask.mask.array > 0
+    found = result.mask.array > 0
     labels, count = ndimage.label(truth, np.ones((3, 3, 3)))
-    assert len(sample_mask.lesions) == count == 2
-    assert all(mask[labels == label].any() for label in (1, 2))
-    assert dice(mask, truth) > 0.7
-    assert [member.status for member in sample_mask.report.members] == ["ran"] * 3
+    assert len(result.lesions) == count == 2
+    assert all(found[labels == label].any() for label in (1, 2))
+    assert dice(found, truth) > 0.7
+    assert [member.status for member in result.report.members] == ["ran"] * 3
 
 
 @pytest.mark.slow
@@ -86,20 +97,20 @@ def test_real_strokes_are_found(ensemble, cases, name) -> None:
 
 
 @pytest.mark.parametrize("factor", [1e-3, 0.37, 1e4])
-def test_the_scale_of_the_dwi_does_not_matter(ensemble, sample, sample_mask, tmp_path, factor) -> None:
-    dwi = read_volume(sample["dwi"], "DWI")
+def test_the_scale_of_the_dwi_does_not_matter(ensemble, aligned, mask, tmp_path, factor) -> None:
+    dwi = read_volume(aligned["dwi"], "DWI")
     write_volume(tmp_path / "dwi.mha", (dwi.array * factor).astype(np.float32), dwi.grid)
-    scaled = ensemble.segment(**{**sample, "dwi": tmp_path / "dwi.mha"})
-    assert dice(scaled.mask.array > 0, sample_mask.mask.array > 0) >= LEAST_SAME_DICE
+    scaled = ensemble.segment(**{**aligned, "dwi": tmp_path / "dwi.mha"}, registration="none")
+    assert dice(scaled.mask.array > 0, mask) >= LEAST_SAME_DICE
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
-def test_the_unit_of_the_adc_does_not_matter(ensemble, sample, sample_mask, tmp_path, factor) -> None:
+def test_the_unit_of_the_adc_does_not_matter(ensemble, aligned, mask, tmp_path, factor) -> None:
     """The sample's is in 1e-3 mm2/s; these are mm2/s and 1e-6 mm2/s."""
-    adc = read_volume(sample["adc"], "ADC")
+    adc = read_volume(aligned["adc"], "ADC")
     write_volume(tmp_path / "adc.mha", (adc.array * factor).astype(np.float32), adc.grid)
-    scaled = ensemble.segment(**{**sample, "adc": tmp_path / "adc.mha"})
-    assert dice(scaled.mask.array > 0, sample_mask.mask.array > 0) >= LEAST_SAME_DICE
+    scaled = ensemble.segment(**{**aligned, "adc": tmp_path / "adc.mha"}, registration="none")
+    assert dice(scaled.mask.array > 0, mask) >= LEAST_SAME_DICE
 
 
 @pytest.mark.slow
