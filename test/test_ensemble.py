@@ -286,3 +286,20 @@ def test_an_asked_for_member_without_weights_is_a_weights_error(tmp_path, case):
     report = segment(Ensemble.load(only_seals, device="cpu"), case[0]).report
     assert report.degraded
     assert [member.status for member in report.members] == ["ran", "not-run", "not-run"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [("isles22-0009", ".nii.gz"), ("soop-sub3", ".nii.gz"), ("thick-slices", ".nii.gz"), ("thick-slices", ".mha")],
+)
+def test_every_real_case_goes_through_without_options_or_warnings(bundle, cases, name, ending):
+    """Stripped or not, 2 to 6 mm slices, two units, 3-D and 4-D, NIfTI and MetaImage."""
+    loaded = Ensemble.load(bundle, device="cpu", members=["seals"])
+    ensemble = Ensemble([BrightMember()], loaded.bundle, loaded.device, ())
+    if ending == ".mha":
+        images = {role: next((cases / name).rglob(f"*{role}*/*.mha")) for role in ("dwi", "adc")}
+    else:
+        images = {role: cases / name / f"{role}{ending}" for role in ("dwi", "adc")}
+    result = ensemble.segment(**images)
+    assert result.report.warnings == ()
+    assert result.report.verdict == "lesion"

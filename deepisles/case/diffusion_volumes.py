@@ -8,13 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from deepisles.case.b_values import MAX_B_S_MM2, MIN_B_S_MM2, TARGET_B_S_MM2, USUAL_B_S_MM2
 from deepisles.case.formats import split_name
 from deepisles.errors import InputRefused
 
-TARGET_B_S_MM2: Final = 1000.0
-"""What the members were trained on (ISLES'22)."""
-B_RANGE_S_MM2: Final = (500.0, 2000.0)
-"""Weighting at which an infarct stands out as it does at b 1000, more or less."""
 SAME_B_S_MM2: Final = 50.0
 """Scanners vary a nominal b-value by the gradients of the image itself."""
 LEAST_FALL: Final = 1.3
@@ -54,10 +51,11 @@ def choose_weighted(volumes: NDArray[Any], b_values_s_mm2: tuple[float, ...] | N
         raise InputRefused(
             f"The DWI image holds {count} volumes and its .bval file {len(b_values_s_mm2)} b-values: {ADVICE}."
         )
-    low, high = B_RANGE_S_MM2
-    usable = [b for b in b_values_s_mm2 if low <= b <= high]
+    usable = [b for b in b_values_s_mm2 if MIN_B_S_MM2 <= b <= MAX_B_S_MM2]
     if not usable:
-        raise InputRefused(f"The DWI image has no volume at b about 1000 ({low:g} to {high:g} s/mm2): {ADVICE}.")
+        raise InputRefused(
+            f"The DWI image has no volume at b about 1000 ({MIN_B_S_MM2:g} to {MAX_B_S_MM2:g} s/mm2): {ADVICE}."
+        )
     nearest = min(usable, key=lambda b: abs(b - TARGET_B_S_MM2))
     alike = [index for index, b in enumerate(b_values_s_mm2) if abs(b - nearest) <= SAME_B_S_MM2]
     if len(alike) > 1:
@@ -65,6 +63,8 @@ def choose_weighted(volumes: NDArray[Any], b_values_s_mm2: tuple[float, ...] | N
             f"The DWI image holds {len(alike)} volumes at b {nearest:g}, as single directions or repeats: {ADVICE}."
         )
     note = f"the DWI file holds {count} volumes: number {alike[0] + 1} was taken, b {nearest:g} by its .bval file"
+    if not USUAL_B_S_MM2[0] <= nearest <= USUAL_B_S_MM2[1]:
+        note += ", where the networks know b 1000"
     return alike[0], note
 
 

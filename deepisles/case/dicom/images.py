@@ -12,6 +12,7 @@ from typing import Final
 import SimpleITK as sitk
 
 from deepisles.case.archive import unpack_zip
+from deepisles.case.b_values import USUAL_B_S_MM2
 from deepisles.case.dicom.conversion import convert_stack, name_converter
 from deepisles.case.dicom.diffusion import compute_adc_1e6_mm2_s, compute_trace
 from deepisles.case.dicom.kinds import Kind
@@ -19,7 +20,6 @@ from deepisles.case.dicom.reading import Scan, scan_folder
 from deepisles.case.dicom.record import DicomImage, DicomRecord, OtherVolume, Role
 from deepisles.case.dicom.selection import (
     ONLY_VOLUME,
-    USUAL_B_S_MM2,
     Pick,
     Volume,
     list_volumes,

@@ -7,19 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from deepisles.case.b_values import MAX_B_S_MM2, MIN_B_S_MM2, TARGET_B_S_MM2
 from deepisles.case.dicom.diffusion import can_average
 from deepisles.case.dicom.kinds import Finding, Kind, describe_series
 from deepisles.case.dicom.record import How
 from deepisles.case.dicom.stack import Series, Stack
 from deepisles.errors import InputRefused
 
-TARGET_B_S_MM2: Final = 1000.0
-"""What the networks were trained on (ISLES'22: trace at b 1000)."""
-MIN_B_S_MM2: Final = 500.0
-MAX_B_S_MM2: Final = 2000.0
-"""Below, a stroke is hardly brighter than T2 makes it; above, noise looks like the trace's signal."""
-USUAL_B_S_MM2: Final = (800.0, 1200.0)
-"""Outside, the report warns."""
 MAX_LISTED: Final = 12
 
 ONLY_VOLUME: Final = "the only volume given for it, its tags do not say what it shows"
