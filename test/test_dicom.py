@@ -221,8 +221,8 @@ def test_a_threshold_gives_the_same_mask_for_the_dicom_of_every_real_case(cases,
 @pytest.mark.parametrize(
     ("name", "least_dice"),
     [
-        # direction cosines that differ by 1e-9, as of a NIfTI written again, move the box that SEALS resamples from by a
-        # voxel (docs/fidelity.md: rounding decides what is not 0 at 1 mm), and with it its grid of 2 mm
+        # direction cosines that differ by 1e-9, as of a NIfTI written again, move the box that SEALS resamples from
+        # by a voxel (docs/fidelity.md: rounding decides what is not 0 at 1 mm), and with it its grid of 2 mm
         ("isles22-0009", {"seals": 0.85, "nvauto": 0.99}),
         ("soop-sub3", {"seals": 0.99, "nvauto": 0.99}),
         ("thick-slices", {"seals": 0.99, "nvauto": 0.99}),
