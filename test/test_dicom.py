@@ -218,17 +218,8 @@ def test_a_threshold_gives_the_same_mask_for_the_dicom_of_every_real_case(cases,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "least_dice"),
-    [
-        # direction cosines that differ by 1e-9, as of a NIfTI written again, move the box that SEALS resamples from
-        # by a voxel (docs/fidelity.md: rounding decides what is not 0 at 1 mm), and with it its grid of 2 mm
-        ("isles22-0009", {"seals": 0.85, "nvauto": 0.99}),
-        ("soop-sub3", {"seals": 0.99, "nvauto": 0.99}),
-        ("thick-slices", {"seals": 0.99, "nvauto": 0.99}),
-    ],
-)
-def test_networks_give_the_same_mask_for_dicom(cases, tmp_path, name, least_dice):
+@pytest.mark.parametrize("name", ["isles22-0009", "soop-sub3", "thick-slices"])
+def test_networks_give_the_same_mask_for_dicom(cases, tmp_path, name):
     paths = {role: cases / name / f"{role}.nii.gz" for role in ("dwi", "adc")}
     study = write_study(tmp_path, {role: read_volume(path, role) for role, path in paths.items()})
     ensemble = Ensemble.load(STARTER, device="cpu", members=["seals", "nvauto"])
@@ -236,4 +227,4 @@ def test_networks_give_the_same_mask_for_dicom(cases, tmp_path, name, least_dice
     assert from_dicom.mask.grid.matches(from_files.mask.grid, 1e-3)
     for member, theirs in from_files.predictions.items():
         assert theirs.mask.any()
-        assert dice(from_dicom.predictions[member].mask > 0, theirs.mask > 0) >= least_dice[member]
+        assert dice(from_dicom.predictions[member].mask > 0, theirs.mask > 0) >= 0.99

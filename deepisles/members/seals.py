@@ -14,11 +14,13 @@ import torch
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from torch import Tensor, nn
 
+from deepisles.members.axes_preprocessing import make_axes_input, undo_axes_resampling
+from deepisles.members.axis_resampling import find_resampled_size
 from deepisles.members.cpu_layout import place_network
 from deepisles.members.interpolation import interpolate_linearly
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.mirroring import average_mirrored
-from deepisles.members.nnunet_preprocessing import NetworkInput, make_network_input, undo_network_input
+from deepisles.members.nnunet_preprocessing import Box, NetworkInput, make_network_input, undo_network_input
 from deepisles.members.settings import SealsSettings
 from deepisles.members.windows import Start, blend_windows, pad_to_window
 from deepisles.preparation.prepared import PreparedCase
@@ -60,7 +62,7 @@ class Seals:
         Parameters
         ----------
         images : PreparedCase
-            Its 1 mm DWI and ADC are used.
+            Its DWI and ADC are used, at 1 mm or as they are: the settings say which.
         report_progress : callable
             Told (windows done, windows in all), over all folds.
 
@@ -70,15 +72,26 @@ class Seals:
             On the DWI grid (z, y, x). A voxel is lesion where the mean lesion probability is above that of background:
             a tie is background, as in the original.
         """
-        isotropic = images.isotropic
-        prepared = make_network_input(isotropic.dwi.array, isotropic.adc.array, self.settings)
-        cropped = self._predict(prepared, report_progress)
-        whole = torch.zeros((2, *isotropic.dwi.grid.shape), dtype=torch.float32, device=self.device)
-        whole[BACKGROUND] = 1.0
-        whole[:, *prepared.box] = undo_network_input(cropped, prepared, self.settings)
-        native = sample_native(whole, images.grid.shape, images.grid.spacing_mm[::-1])
+        see = self._see_along_axes if self.settings.resampling == "axes" else self._see_as_nnunet
+        native = see(images, report_progress)
         mask = native[LESION] > native[BACKGROUND]
         return Prediction(native[LESION].cpu().numpy(), mask.to(torch.uint8).cpu().numpy())
+
+    def _see_as_nnunet(self, images: PreparedCase, report_progress: ReportProgress) -> Tensor:
+        """Give both probabilities (2, z, y, x) on the DWI's grid, by way of 1 mm."""
+        isotropic = images.isotropic
+        prepared = make_network_input(isotropic.dwi.array, isotropic.adc.array, self.settings)
+        cropped = undo_network_input(self._predict(prepared, report_progress), prepared, self.settings)
+        whole = paste(cropped, prepared.box, isotropic.dwi.grid.shape)
+        return sample_native(whole, images.grid.shape, images.grid.spacing_mm[::-1])
+
+    def _see_along_axes(self, images: PreparedCase, report_progress: ReportProgress) -> Tensor:
+        """Give both probabilities (2, z, y, x) on the DWI's grid, resampled along its axes."""
+        spacing_mm, target_mm = images.grid.spacing_mm[::-1], self.settings.spacing_mm
+        prepared = make_axes_input(images.dwi.array, images.adc.array, spacing_mm, target_mm)
+        size = find_resampled_size(images.grid.shape, spacing_mm, target_mm)
+        whole = paste(self._predict(prepared, report_progress), prepared.box, size)
+        return undo_axes_resampling(whole, images.grid.shape)
 
     def _predict(self, prepared: NetworkInput, report_progress: ReportProgress) -> Tensor:
         """Average the folds' softmax, (2, z, y, x) over the cropped box in the networks' axis order."""
@@ -115,6 +128,14 @@ class Seals:
             return logits.float().softmax(dim=1)
 
         return lambda window: average_mirrored(softmax, window, self.settings.mirror_axes)
+
+
+def paste(cropped: Tensor, box: Box, shape: Sequence[int]) -> Tensor:
+    """Put probabilities (2, z, y, x) of a box into a volume that is background elsewhere."""
+    whole = torch.zeros((2, *shape), dtype=torch.float32, device=cropped.device)
+    whole[BACKGROUND] = 1.0
+    whole[:, *box] = cropped
+    return whole
 
 
 def list_starts(size: tuple[int, ...], patch: tuple[int, int, int], step: float) -> list[Start]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class SealsSettings:
         Axes that test-time mirroring flips, all combinations.
     step : float
         Window step as a share of the patch.
+    resampling : str
+        "nnunet": to 1 mm in physical space and from there to `spacing_mm`, as the original. "axes": from the DWI's grid
+        to `spacing_mm` along its own axes, as `deepisles train` does for its small networks; what is seen then does not
+        hang on the last digits of the scan's direction, and `transpose` and `mask_normalisation` have no part in it.
     """
 
     patch_size: tuple[int, int, int]
@@ -31,6 +36,7 @@ class SealsSettings:
     mask_normalisation: tuple[bool, ...]
     mirror_axes: tuple[int, ...] = (0, 1, 2)
     step: float = 0.5
+    resampling: Literal["nnunet", "axes"] = "nnunet"
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from deepisles.case.volume import Volume
 from deepisles.errors import MemberFailed
+from deepisles.members.axis_resampling import resample_back, resample_to
 from deepisles.members.cpu_layout import place_network
 from deepisles.members.member import MemberName, Prediction, ReportProgress
+from deepisles.members.nonzero_normalisation import normalise
 from deepisles.members.settings import SwanSettings
 from deepisles.members.windows import blend_windows, list_dense_starts, pad_to_window
 from deepisles.preparation.prepared import PreparedCase
@@ -101,57 +102,6 @@ class Swan:
 def stack_channels(*volumes: Volume) -> NDArray[np.float32]:
     """Stack volumes (z, y, x) as float32 channels (channel, x, y, z)."""
     return np.ascontiguousarray(np.stack([volume.array.astype(np.float32) for volume in volumes]).transpose(0, 3, 2, 1))
-
-
-def normalise(channels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring the non-zero voxels of every channel to zero mean and unit deviation; zeros stay zero.
-
-    MONAI 0.9's ``NormalizeIntensity(nonzero=True, channel_wise=True)`` on numpy arrays: float32 throughout.
-
-    Parameters
-    ----------
-    channels : numpy.ndarray
-        (channel, x, y, z).
-
-    Returns
-    -------
-    numpy.ndarray
-        New array of the same shape.
-    """
-    normalised = channels.copy()
-    for channel in normalised:
-        inside = channel != 0
-        values = channel[inside]
-        if values.size:
-            deviation = values.std()
-            channel[inside] = (values - values.mean()) / (deviation if deviation else np.float32(1))
-    return normalised
-
-
-def find_resampled_size(
-    size: Sequence[int], spacing_mm: Sequence[float], target_mm: Sequence[float]
-) -> tuple[int, int, int]:
-    """Find how many voxels of `target_mm` an image has along (x, y, z); its own size where the spacings agree.
-
-    The original rounds half to even, in float32, and takes spacings as equal within numpy's `allclose`.
-    """
-    spacing, target = np.asarray(spacing_mm, dtype=np.float32), np.asarray(target_mm, dtype=np.float32)
-    if np.allclose(spacing, target):
-        return int(size[0]), int(size[1]), int(size[2])
-    x, y, z = np.maximum(np.round(np.asarray(size, dtype=np.float32) * spacing / target), 1).astype(int)
-    return int(x), int(y), int(z)
-
-
-def resample_to(image: Tensor, spacing_mm: Sequence[float], target_mm: Sequence[float]) -> Tensor:
-    """Bring (1, channels, x, y, z) to the target spacing, trilinearly and without antialiasing."""
-    return resample_back(image, find_resampled_size(image.shape[2:], spacing_mm, target_mm))
-
-
-def resample_back(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Bring (1, channels, x, y, z) to a size, trilinearly; voxel centres by the ratio of the sizes."""
-    if tuple(image.shape[2:]) == tuple(size):
-        return image
-    return functional.interpolate(image, size=tuple(size), mode="trilinear", align_corners=False)
 
 
 def _to_zyx(tensor: Tensor) -> NDArray[Any]:

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from deepisles.case.case import Case
 from deepisles.case.volume import Grid, Volume
-from deepisles.members.swan import normalise, resample_to
+from deepisles.members.axis_resampling import resample_to
+from deepisles.members.nonzero_normalisation import normalise
 from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM
 from deepisles.preparation.registration import FlairRegistration
 from deepisles.training.layout import TrainingCase

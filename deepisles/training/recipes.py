@@ -155,6 +155,7 @@ def seals_starter() -> Recipe:
             transpose=(0, 1, 2),
             mask_normalisation=(True, True),
             mirror_axes=(2,),
+            resampling="axes",
         ),
         channels=(DWI, ADC),
         axes="zyx",

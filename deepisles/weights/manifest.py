@@ -91,6 +91,7 @@ class SealsEntry(_Member):
             and set(value.mirror_axes) <= {0, 1, 2}
             and len(set(value.mirror_axes)) == len(value.mirror_axes)
             and 0 < value.step <= 1
+            and (value.resampling == "nnunet" or value.transpose == (0, 1, 2))
         )
         if not is_fine:
             raise ValueError("the axes, the normalisation or the step cannot be followed")

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from deepisles.case.volume import Grid, Volume
 from deepisles.errors import MemberFailed
+from deepisles.members.axis_resampling import find_resampled_size, resample_back, resample_to
 from deepisles.members.member import ignore_progress
 from deepisles.members.networks.res_unet import build_res_unet
 from deepisles.members.networks.specs import ResUNetSpec, UNetSkeletonSpec
+from deepisles.members.nonzero_normalisation import normalise
 from deepisles.members.settings import SwanSettings
-from deepisles.members.swan import Swan, find_resampled_size, normalise, resample_back, resample_to, stack_channels
+from deepisles.members.swan import Swan, stack_channels
 from deepisles.members.windows import list_dense_starts, pad_to_window
 from deepisles.preparation.prepared import IsotropicImages, PreparedCase
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepisles.case.volume import Grid, Volume
+from deepisles.members.nonzero_normalisation import normalise
 from deepisles.members.settings import SwanSettings
-from deepisles.members.swan import Swan, normalise, stack_channels
+from deepisles.members.swan import Swan, stack_channels
 from deepisles.weights.bundle import Bundle
 
 NETWORKS = [(kind, fold) for kind in ("resunet", "swin-factorizer") for fold in range(5)]

@@ -10,7 +10,7 @@ from scipy import ndimage
 from deepisles.case.volume import Grid
 from deepisles.errors import InputRefused
 from deepisles.findings.adc_unit import recognise_adc_unit
-from deepisles.members.swan import resample_to
+from deepisles.members.axis_resampling import resample_to
 from deepisles.training.examples import AlignedCase, find_brain_box, read_aligned
 from deepisles.training.layout import TrainingCase
 from deepisles.training.synthesis.real_tissue import RealTissue
