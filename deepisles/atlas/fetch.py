@@ -57,7 +57,7 @@ def fetch(
 
 
 def _download(address: str) -> bytes:
-    patience = Patience()
+    patience = Patience(resumes=False)
     with open_client() as client:
         while True:
             try:
