@@ -112,7 +112,7 @@ def test_territory_images_and_tables_of_a_case(ensemble, atlas, tmp_path):
 
 
 def _check_mni_folder(out: Path) -> None:
-    """What others make of the transform is what lies in the folder."""
+    """Check that what others make of the transform is what lies in the folder."""
     mask = sitk.ReadImage(str(out / "lesion_mask.nii.gz"))
     in_mni = sitk.ReadImage(str(out / "mni" / "lesion_mask.nii.gz"))
     assert in_mni.GetSize() == (197, 233, 189)
