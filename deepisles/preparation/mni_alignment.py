@@ -84,12 +84,13 @@ class MniRegistration(ElastixChild):
         MemberFailed
             If Elastix failed, crashed or did not end.
         """
-        volume, name = (images.dwi, "dwi") if images.flair is None else (images.flair, "flair")
-        template, image = _shrink(load_mni_template()), _shrink(volume)
+        template, image = _shrink(load_mni_template()), _shrink(images.flair or images.dwi)
         self.send("align", template, image)
         matrix = self.result("run again without --mni and with --territory off")
-        overlap, information = measure_quality(template, image, matrix)
-        return MniAlignment(matrix, "dwi" if name == "dwi" else "flair", overlap, information)
+        # a registered FLAIR rings in its background; the DWI's is 0
+        brain = images.dwi.with_array((images.dwi.array > 0).astype(np.uint8))
+        overlap, information = measure_quality(template, image, brain, matrix)
+        return MniAlignment(matrix, "flair" if images.flair else "dwi", overlap, information)
 
 
 def carry_to_mni(volume: Volume, alignment: MniAlignment, *, is_mask: bool = False) -> Volume:
@@ -107,17 +108,36 @@ def to_affine(matrix: NDArray[np.floating]) -> sitk.AffineTransform:
     return sitk.AffineTransform([float(v) for v in matrix[:3, :3].ravel()], [float(v) for v in matrix[:3, 3]])
 
 
-def measure_quality(template: Volume, image: Volume, from_mni: NDArray[np.float64]) -> tuple[float, float]:
-    """Measure overlap (Dice) and mutual information (nats) of an image laid on the template by a matrix."""
-    laid = _carry(image, template.grid, from_mni, False).array
-    ones = image.with_array(np.ones(image.array.shape, np.uint8))
-    seen = _carry(ones, template.grid, from_mni, True).array > 0
-    brain = ndimage.binary_fill_holes(laid > 0)
-    expected = (template.array > 0) & seen
-    both = brain & expected
+def measure_quality(
+    template: Volume, image: Volume, brain: Volume, from_mni: NDArray[np.floating]
+) -> tuple[float, float]:
+    """Measure how an image lies on the template.
+
+    Parameters
+    ----------
+    template, image : Volume
+        Of the brain alone, each on its own grid.
+    brain : Volume
+        uint8 {0, 1}: the brain in the image, holes allowed.
+    from_mni : numpy.ndarray
+        4 x 4, from the template's space to the image's.
+
+    Returns
+    -------
+    float
+        Dice of the two brains, inside the field of view of `brain`.
+    float
+        Mutual information of the two images inside both brains, in nats.
+    """
+    # 0 beyond the field of view, 1 within, 2 in the brain
+    places = _carry(brain.with_array(brain.array + np.uint8(1)), template.grid, from_mni, True).array
+    found = ndimage.binary_fill_holes(places == 2)
+    expected = (template.array > 0) & (places > 0)
+    both = found & expected
     if not both.any():
         return 0.0, 0.0
-    overlap = 2 * both.sum() / (brain.sum() + expected.sum())
+    overlap = 2 * both.sum() / (found.sum() + expected.sum())
+    laid = _carry(image, template.grid, from_mni, False).array
     return float(overlap), measure_information(template.array[both], laid[both])
 
 
