@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 STAGES = ("translation", "affine", "bspline")
 """Elastix' default stages, which the original runs by giving none (SimpleElastix 3.0a1)."""
@@ -120,12 +121,8 @@ def read_transform(found: Any) -> NDArray[np.float64]:  # noqa: ANN401 - ITK's o
     numbers = np.array([float(text) for text in found["TransformParameters"]])
     center = np.array([float(text) for text in found["CenterOfRotationPoint"]])
     if found["Transform"][0] == "EulerTransform":
-        # ITK's order: R = Rz Rx Ry
-        (cx, cy, cz), (sx, sy, sz) = np.cos(numbers[:3]), np.sin(numbers[:3])
-        around_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-        around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-        around_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-        linear = around_z @ around_x @ around_y
+        # ITK turns about y first, then x, then z
+        linear = Rotation.from_euler("yxz", numbers[[1, 0, 2]]).as_matrix()
     else:
         linear = numbers[:9].reshape(3, 3)
     matrix = np.eye(4)

@@ -13,6 +13,7 @@ from scipy import ndimage
 from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.mni_template import load_mni_template
 from deepisles.case.volume import Grid, Volume
+from deepisles.preparation.common_grid import shrink
 from deepisles.preparation.elastix_child import ElastixChild
 from deepisles.preparation.prepared import PreparedCase
 
@@ -84,7 +85,8 @@ class MniRegistration(ElastixChild):
         MemberFailed
             If Elastix failed, crashed or did not end.
         """
-        template, image = _shrink(load_mni_template()), _shrink(images.flair or images.dwi)
+        seen = images.flair or images.dwi
+        template, image = (to_volume(shrink(volume, STEP_MM)) for volume in (load_mni_template(), seen))
         self.send("align", template, image)
         matrix = self.result("run again without --mni and with --territory off")
         # a registered FLAIR rings in its background; the DWI's is 0
@@ -164,9 +166,3 @@ def _carry(volume: Volume, grid: Grid, matrix: NDArray[np.floating], is_label: b
     how = (sitk.sitkNearestNeighbor, image.GetPixelID()) if is_label else (sitk.sitkLinear, sitk.sitkFloat32)
     carried = sitk.Resample(image, target, to_affine(matrix), how[0], 0.0, how[1])
     return Volume(sitk.GetArrayFromImage(carried), grid)
-
-
-def _shrink(volume: Volume) -> Volume:
-    """Average blocks of voxels, so that they are about 2 mm wide; float32."""
-    factors = [max(1, round(STEP_MM / spacing)) for spacing in volume.grid.spacing_mm]
-    return to_volume(sitk.BinShrink(sitk.Cast(to_image(volume), sitk.sitkFloat32), factors))
