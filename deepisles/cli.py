@@ -11,6 +11,7 @@ import typer
 from deepisles import __version__
 from deepisles.case.files import CaseFiles
 from deepisles.case.source import CaseSource, SeriesChoice
+from deepisles.cli_atlas import atlas_app
 from deepisles.cli_training import synthesise, train
 from deepisles.options import (
     BrainExtractionMode,
@@ -18,6 +19,7 @@ from deepisles.options import (
     Profile,
     Registration,
     SegmentOptions,
+    TerritoryMode,
     parse_members,
     parse_vote_weights,
 )
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="Weights: fetch or import the published ones, verify, describe.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
+app.add_typer(atlas_app, name="atlas")
 app.command()(train)
 app.command()(synthesise)
 
@@ -82,6 +85,13 @@ def segment(
     brain_extraction: Annotated[
         BrainExtractionMode, typer.Option(help="auto: images that show more than the brain; on: all; off: none.")
     ] = "auto",
+    territory: Annotated[
+        TerritoryMode, typer.Option(help="auto: name the vascular territory where an atlas is installed.")
+    ] = "auto",
+    atlas: Annotated[
+        Path | None, typer.Option(help="Atlas of arterial territories instead of the installed one.")
+    ] = None,
+    mni: Annotated[bool, typer.Option(help="Write images, mask and transforms in MNI152 space too.")] = False,
     consensus: Annotated[
         ConsensusRule, typer.Option(help="original: 2 of 3, else SEALS alone; mean: mean probability above one half.")
     ] = "original",
@@ -102,6 +112,9 @@ def segment(
             profile=profile,
             registration=registration,
             brain_extraction=brain_extraction,
+            territory=territory,
+            atlas=atlas,
+            mni=mni,
             consensus=consensus,
             vote_weights=parse_vote_weights(vote_weights),
             allow_degraded=allow_degraded,

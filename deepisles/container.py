@@ -21,6 +21,7 @@ from deepisles.options import (
     Profile,
     Registration,
     SegmentOptions,
+    TerritoryMode,
     parse_members,
     parse_vote_weights,
 )
@@ -164,6 +165,16 @@ def _parser() -> argparse.ArgumentParser:
         help="auto: images that show more than the brain; on: all; off: none",
     )
     parser.add_argument(
+        "--territory",
+        choices=get_args(TerritoryMode),
+        default="auto",
+        help="auto: name the vascular territory where an atlas is installed",
+    )
+    parser.add_argument("--atlas", type=Path, help="atlas of arterial territories instead of the installed one")
+    parser.add_argument(
+        "--mni", action=argparse.BooleanOptionalAction, help="write images, mask and transforms in MNI152 space too"
+    )
+    parser.add_argument(
         "--consensus",
         choices=get_args(ConsensusRule),
         default="original",
@@ -188,6 +199,9 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         profile=chosen.profile,
         registration=chosen.registration,
         brain_extraction=chosen.brain_extraction,
+        territory=chosen.territory,
+        atlas=chosen.atlas,
+        mni=bool(chosen.mni),
         consensus=chosen.consensus,
         vote_weights=parse_vote_weights(chosen.vote_weights),
         allow_degraded=bool(chosen.allow_degraded),

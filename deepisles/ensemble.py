@@ -21,6 +21,8 @@ from deepisles.device import choose_device, describe_device
 from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
 from deepisles.members.member import Member, MemberName, MemberRun, Prediction
+from deepisles.mni_stage import MniStage
+from deepisles.options import TerritoryMode
 from deepisles.preparation.brain_extraction import strip_case
 from deepisles.preparation.brain_extractor import BrainExtractor
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
@@ -127,6 +129,9 @@ class Ensemble:
         series: SeriesChoice | None = None,
         registration: Registration = "auto",
         brain_extraction: BrainExtractionMode = "auto",
+        territory: TerritoryMode = "auto",
+        atlas: str | Path | None = None,
+        mni: bool = False,
         consensus: Rule | str = Rule.ORIGINAL,
         vote_weights: Mapping[str, float] | None = None,
         allow_degraded: bool = False,
@@ -148,6 +153,12 @@ class Ensemble:
         brain_extraction : str
             "auto" strips the images that show more than the brain and leaves the others untouched; "on" strips all,
             "off" none.
+        territory : str
+            "auto" names the vascular territory of the lesions where an atlas is installed; "off" does not.
+        atlas : path, optional
+            Atlas of arterial territories instead of the installed one: its file or folder.
+        mni : bool
+            Register to MNI152 space in any case, so that `save` writes images there.
         consensus : Rule or str
             How the members' answers become one mask.
         vote_weights : mapping, optional
@@ -163,8 +174,11 @@ class Ensemble:
             If the images cannot be processed.
         WeightsError
             If a brain is to be extracted and the extractor's networks are missing.
+        AtlasError
+            If `atlas` cannot be opened.
         MemberFailed
-            If brain extraction fails; if a member fails, unless `allow_degraded`; if all fail, always.
+            If brain extraction fails; if a member fails, or the registration for wanted images in MNI152 space, unless
+            `allow_degraded`; if all members fail, always.
         """
         clock = StageClock(progress or NoProgress())
         with clock.stage("read"):
@@ -179,15 +193,17 @@ class Ensemble:
             flair_warnings = () if registration == "none" else check_flair(case)
             case = replace(case, warnings=(*case.warnings, *check_diffusion(case), *flair_warnings))
             images = prepare_diffusion(case)
-        images, runs = self._run_members(case, images, registration, allow_degraded, clock)
-        with clock.stage("consensus"):
-            predictions: dict[str, Prediction] = {
-                run.name: run.prediction for run in runs if run.prediction is not None
-            }
-            agreed = decide(predictions, Rule(consensus), vote_weights)
-        with clock.stage("findings"):
-            lesions = describe_lesions(agreed, predictions, images)
-            volume_ml = measure_volume_ml(agreed.mask, images.grid)
+        with MniStage(territory, None if atlas is None else Path(atlas), mni) as mni_stage:
+            images, runs = self._run_members(case, images, registration, allow_degraded, clock)
+            with clock.stage("consensus"):
+                predictions: dict[str, Prediction] = {
+                    run.name: run.prediction for run in runs if run.prediction is not None
+                }
+                agreed = decide(predictions, Rule(consensus), vote_weights)
+            with clock.stage("findings"):
+                lesions = describe_lesions(agreed, predictions, images)
+                volume_ml = measure_volume_ml(agreed.mask, images.grid)
+            in_mni = mni_stage.run(images, agreed.mask, allow_degraded, clock)
         record = CaseRecord(
             case=case,
             dicom=opened.dicom,
@@ -199,6 +215,7 @@ class Ensemble:
             lesions=lesions,
             volume_ml=volume_ml,
             registration=registration,
+            mni=in_mni,
             weights=WeightsReport(bundle=self.bundle.manifest.name, digest=self.bundle.digest),
             device=describe_device(self.device),
             seconds=clock.seconds,
@@ -213,6 +230,7 @@ class Ensemble:
             images=images,
             report=build_report(record),
             brain_mask=brain.mask,
+            mni=in_mni.alignment if mni else None,
         )
 
     def _needs_flair(self) -> bool:

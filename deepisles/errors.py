@@ -31,6 +31,12 @@ class WeightsError(DeepIslesError):
     exit_code = 5
 
 
+class AtlasError(DeepIslesError):
+    """The atlas of arterial territories is missing where one was named, damaged, or cannot be fetched."""
+
+    exit_code = 5
+
+
 class DeviceError(DeepIslesError):
     """The asked-for device is absent or cannot run the networks."""
 

@@ -12,6 +12,7 @@ from deepisles.errors import InputRefused
 MEMBERS = ("seals", "nvauto", "swan")
 Registration = Literal["auto", "elastix", "none"]
 BrainExtractionMode = Literal["auto", "on", "off"]
+TerritoryMode = Literal["auto", "off"]
 Profile = Literal["exact"]
 ConsensusRule = Literal["original", "mean"]
 
@@ -34,6 +35,12 @@ class SegmentOptions:
         "none" takes FLAIR as already lying on the DWI's grid.
     brain_extraction : str
         "auto" strips the images that show more than the brain, "on" all, "off" none.
+    territory : str
+        "auto" names the vascular territory where an atlas is installed, "off" does not.
+    atlas : Path, optional
+        Atlas of arterial territories instead of the installed one: its file or folder.
+    mni : bool
+        Write images, mask and transforms in MNI152 space too.
     consensus : str
         "original" (2 of 3; the first of SEALS, NVAUTO, SWAN alone where not all answered) or "mean".
     vote_weights : mapping
@@ -52,6 +59,9 @@ class SegmentOptions:
     profile: Profile = "exact"
     registration: Registration = "auto"
     brain_extraction: BrainExtractionMode = "auto"
+    territory: TerritoryMode = "auto"
+    atlas: Path | None = None
+    mni: bool = False
     consensus: ConsensusRule = "original"
     vote_weights: Mapping[str, float] = field(default_factory=dict)
     allow_degraded: bool = False

@@ -45,6 +45,8 @@ def segment_files(
         If the images cannot be processed.
     WeightsError
         If a brain is to be extracted and the networks for it are missing.
+    AtlasError
+        If the options name an atlas that cannot be opened.
     MemberFailed
         If brain extraction fails, or a member and the options do not allow it.
     """
@@ -56,6 +58,9 @@ def segment_files(
         series=source.series,
         registration=options.registration,
         brain_extraction=options.brain_extraction,
+        territory=options.territory,
+        atlas=options.atlas,
+        mni=options.mni,
         consensus=options.consensus,
         vote_weights=options.vote_weights,
         allow_degraded=options.allow_degraded,

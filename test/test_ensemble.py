@@ -96,7 +96,7 @@ def test_the_output_folder_is_complete_and_reads_back(ensemble, case, tmp_path):
     result.save(tmp_path / "out", save_members=True)
     assert {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")} == {
         "lesion_mask.nii.gz", "lesion_probability.nii.gz", "lesion_agreement.nii.gz",
-        "overview.png", "report.html", "report.json",
+        "overview.png", "report.html", "report.json", "lesions.csv", "summary.csv",
         *(f"members/{name}_{kind}.nii.gz" for name in ("seals", "nvauto", "swan") for kind in ("mask", "probability")),
     }  # fmt: skip
     mask = read_volume(tmp_path / "out" / "lesion_mask.nii.gz", "mask", allow_constant=True)

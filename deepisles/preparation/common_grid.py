@@ -44,6 +44,12 @@ def bring_adc_to_dwi(dwi: Volume, adc: Volume) -> tuple[Volume, str | None]:
     return Volume(to_volume(resampled).array, dwi.grid), warning
 
 
+def shrink(volume: Volume, step_mm: float) -> sitk.Image:
+    """Average blocks of voxels, so that they are about `step_mm` wide; float32."""
+    factors = [max(1, round(step_mm / spacing)) for spacing in volume.grid.spacing_mm]
+    return sitk.BinShrink(sitk.Cast(to_image(volume), sitk.sitkFloat32), factors)
+
+
 def require_overlap(dwi: Grid, other: Grid, role: str) -> None:
     """Refuse an image whose field of view misses most of the DWI's.
 

@@ -18,6 +18,7 @@ from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.volume import Volume
 from deepisles.findings.adc_unit import recognise_adc_unit
 from deepisles.preparation.coarse import CoarseVolume
+from deepisles.preparation.common_grid import shrink
 from deepisles.preparation.diffusion_check import STEP_MM, look_inside, relate, take_details
 
 FITS = -0.3
@@ -95,7 +96,7 @@ def lay_on(dwi: Volume, flair: Volume, movement: sitk.Transform) -> Volume:
 
 def find_rigid(dwi: Volume, flair: Volume) -> sitk.Transform:
     """Find the rigid movement that lays a FLAIR on the DWI, by Mattes' mutual information at about 6 and 4 mm."""
-    fixed, moving = (_shrink(volume) for volume in (dwi, flair))
+    fixed, moving = (shrink(volume, STEP_MM) for volume in (dwi, flair))
     start = sitk.CenteredTransformInitializer(
         fixed, moving, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
     )
@@ -111,9 +112,3 @@ def find_rigid(dwi: Volume, flair: Volume) -> sitk.Transform:
     method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(True)
     method.SetInitialTransform(start)
     return method.Execute(fixed, moving)
-
-
-def _shrink(volume: Volume) -> sitk.Image:
-    """Average blocks of voxels, so that they are about 2 mm wide."""
-    factors = [max(1, round(STEP_MM / spacing)) for spacing in volume.grid.spacing_mm]
-    return sitk.BinShrink(sitk.Cast(to_image(volume), sitk.sitkFloat32), factors)

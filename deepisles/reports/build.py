@@ -14,10 +14,13 @@ from deepisles.case.volume import Grid
 from deepisles.consensus.voting import ENSEMBLE, Consensus
 from deepisles.findings.adc_unit import AdcUnit, recognise_adc_unit
 from deepisles.findings.lesions import Lesion, measure_volume_ml
+from deepisles.findings.pattern import classify_pattern
 from deepisles.members.member import MemberRun
+from deepisles.mni_stage import MniFindings
 from deepisles.preparation.brain_extraction import BrainExtraction
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.report import (
+    AtlasReport,
     BoundingBox,
     BrainExtractionReport,
     ConsensusReport,
@@ -28,8 +31,11 @@ from deepisles.reports.report import (
     InputsReport,
     LesionReport,
     MemberReport,
+    MniRegistrationReport,
     Report,
+    SideLoadsReport,
     SoftwareReport,
+    TerritoryReport,
     WeightsReport,
 )
 from deepisles.software import find_revision
@@ -55,6 +61,7 @@ class CaseRecord:
     lesions: tuple[Lesion, ...]
     volume_ml: float
     registration: str
+    mni: MniFindings
     weights: WeightsReport
     device: str
     seconds: dict[str, float]
@@ -70,6 +77,8 @@ def build_report(record: CaseRecord) -> Report:
         lesion_volume_ml=record.volume_ml,
         lesion_count=len(record.lesions),
         lesions=tuple(_report_lesion(lesion, unit) for lesion in record.lesions),
+        pattern=classify_pattern([lesion.volume_ml for lesion in record.lesions]),
+        territory=_report_territory(record.mni),
         members=tuple(_report_member(run, record.images.grid) for run in record.runs),
         consensus=ConsensusReport(
             rule=record.consensus.applied,
@@ -118,6 +127,30 @@ def _report_lesion(lesion: Lesion, unit: AdcUnit) -> LesionReport:
         mean_dwi=lesion.mean_dwi,
         mean_adc=lesion.mean_adc,
         mean_adc_1e6_mm2_s=lesion.mean_adc * unit.to_1e6_mm2_s,
+    )
+
+
+def _report_territory(found: MniFindings) -> TerritoryReport:
+    loads, aligned = found.loads, found.alignment
+    name, side = (loads.largest if loads else None) or (None, None)
+    loads_ml, registration, atlas = None, None, None
+    if loads is not None:
+        loads_ml = {key: SideLoadsReport(left=both.left, right=both.right) for key, both in loads.loads_ml.items()}
+    if aligned is not None:
+        registration = MniRegistrationReport(
+            image=aligned.image, overlap=aligned.overlap, mutual_information=aligned.mutual_information
+        )
+    if found.atlas is not None:
+        atlas = AtlasReport(name=found.atlas.name, sha256=found.atlas.sha256)
+    return TerritoryReport(
+        status=found.status,
+        reason=found.reason,
+        name=name,
+        side=side,
+        loads_ml=loads_ml,
+        outside_ml=None if loads is None else loads.outside_ml,
+        registration=registration,
+        atlas=atlas,
     )
 
 

@@ -8,21 +8,26 @@ from pathlib import Path
 
 from deepisles.case.volume import Volume
 from deepisles.errors import OutputError
+from deepisles.preparation.mni_alignment import MniAlignment
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.html import render_html
 from deepisles.reports.images import write_bytes, write_volume
+from deepisles.reports.mni_images import MNI_FILES, write_mni_images
 from deepisles.reports.overview import draw_overview
 from deepisles.reports.report import Report
+from deepisles.reports.tables import render_lesions, render_summary
 
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
 BRAIN_MASK_NAME = "brain_mask"
 MEMBER_MAPS = "members/*_mask.nii.gz", "members/*_probability.nii.gz"
-"""With the brain mask, the maps that not every case has."""
+"""With the brain mask and the folder mni, what not every case has."""
 
 
-def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report) -> None:
-    """Write a case's maps, picture, page and report.
+def write_folder(
+    folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report, mni: MniAlignment | None = None
+) -> None:
+    """Write a case's maps, picture, tables, page and report.
 
     Parameters
     ----------
@@ -35,6 +40,8 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
         What the picture shows.
     report : Report
         The time that writing took is added to it.
+    mni : MniAlignment, optional
+        Where the case lies in MNI152 space; then the folder mni is written too.
 
     Raises
     ------
@@ -46,19 +53,23 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT_NAME).unlink(missing_ok=True)
         # an earlier case's would pass for this one's
-        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS):
+        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS, *MNI_FILES):
             for stale in folder.glob(pattern):
                 stale.unlink()
     except OSError as error:
         raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
     for name, volume in maps.items():
         write_volume(folder / f"{name}.nii.gz", volume.array, volume.grid)
+    if mni is not None:
+        write_mni_images(folder, maps, images, mni)
     rows = {"DWI": images.dwi.array, "ADC": images.adc.array}
     if images.flair is not None:
         rows["FLAIR"] = images.flair.array
     overview = draw_overview(rows, maps["lesion_mask"].array, images.grid)
     write_bytes(folder / "overview.png", overview)
     write_bytes(folder / "report.html", render_html(report, overview).encode())
+    write_bytes(folder / "lesions.csv", render_lesions(report).encode())
+    write_bytes(folder / "summary.csv", render_summary(report).encode())
     timing = {**report.timing_seconds, "write": round(time.perf_counter() - started, 3)}
     complete = report.model_copy(update={"timing_seconds": timing})
     write_bytes(folder / REPORT_NAME, (complete.model_dump_json(indent=2) + "\n").encode())

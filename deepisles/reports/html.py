@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from deepisles.reports.report import BrainExtractionReport, DicomImageReport, DicomReport, Report
+from deepisles.reports.report import BrainExtractionReport, DicomImageReport, DicomReport, Report, TerritoryReport
 from deepisles.resources import resource_path
 
 CITATION: Final = (
@@ -17,6 +17,19 @@ CITATION: Final = (
 )
 MEMBER_TITLES: Final = {"seals": "SEALS", "nvauto": "NVAUTO", "swan": "SWAN"}
 STATUS_TITLES: Final = {"ran": "ran", "failed": "failed", "not-run": "did not run"}
+PATTERN_TITLES: Final = {
+    "no-ischemia": "no ischemia",
+    "single-vessel-infarct": "single vessel infarct",
+    "scattered-infarcts": "scattered infarcts based on micro-occlusions",
+    "single-vessel-infarct-with-scattered-infarcts": "single vessel infarct with accompanying scattered infarcts",
+}
+TERRITORY_TITLES: Final = {
+    "MCA": "middle cerebral artery (MCA)",
+    "ACA": "anterior cerebral artery (ACA)",
+    "PCA": "posterior cerebral artery (PCA)",
+    "cerebellum": "cerebellum",
+    "pons-medulla": "pons and medulla",
+}
 REGISTRATION_TITLES: Final = {
     "elastix": "FLAIR registered to the DWI",
     "none": "none: the FLAIR was given on the DWI's grid",
@@ -87,6 +100,26 @@ def describe_brain_extraction(told: BrainExtractionReport | None) -> str:
     return f"{told.method} on the {(told.source or '').upper()}, {told.brain_volume_ml:.0f} ml; applied to {images}"
 
 
+def describe_pattern(pattern: str | None) -> str:
+    """Say a stroke pattern in words."""
+    return "not assessed" if pattern is None else PATTERN_TITLES.get(pattern, pattern)
+
+
+def describe_territory(told: TerritoryReport) -> str:
+    """Say in one line which territory has the largest load, what the others have, and what speaks against it."""
+    reason = f": {told.reason}" if told.reason else ""
+    if told.status == "not-assessed" or told.name is None or told.loads_ml is None:
+        return f"not assessed{reason}"
+    loads = sorted(
+        ((load_ml, side, name) for name, both in told.loads_ml.items() for side, load_ml in both if load_ml > 0),
+        reverse=True,
+    )
+    listed = ", ".join(f"{name} {side} {load_ml:.2f} ml" for load_ml, side, name in loads)
+    outside = f", in none {told.outside_ml:.2f} ml" if told.outside_ml else ""
+    doubt = f"; uncertain{reason}" if told.status == "uncertain" else ""
+    return f"{TERRITORY_TITLES[told.name]}, {told.side} ({listed}{outside}){doubt}"
+
+
 def describe_dicom(told: DicomReport | None) -> str:
     """Say in one line which series of the DICOM each image was taken from, and why."""
     if told is None:
@@ -127,6 +160,8 @@ def _environment() -> Environment:
         position=describe_position,
         slices=describe_slices,
         share=describe_share,
+        pattern=describe_pattern,
+        territory=describe_territory,
         dicom=describe_dicom,
         brain_extraction=describe_brain_extraction,
         sentence=as_sentence,

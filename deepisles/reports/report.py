@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deepisles.consensus.voting import Applied
 from deepisles.findings.adc_unit import AdcUnitLabel
+from deepisles.findings.pattern import Pattern
+from deepisles.findings.territory import Side, Territory
 from deepisles.members.member import MemberName
 
 SCHEMA_VERSION: Final = "1.0"
@@ -43,6 +45,43 @@ class LesionReport(_Model):
     mean_dwi: float = Field(description="in the DWI's own units")
     mean_adc: float = Field(description="in the ADC file's own units")
     mean_adc_1e6_mm2_s: float = Field(description="in 1e-6 mm2/s, the unit of the file being inferred from its values")
+
+
+class SideLoadsReport(_Model):
+    """Lesion volume in a territory, left and right, in ml."""
+
+    left: float = Field(ge=0)
+    right: float = Field(ge=0)
+
+
+class MniRegistrationReport(_Model):
+    """How well the brain was laid on the MNI152 template."""
+
+    image: Literal["dwi", "flair"] = Field(description="the image that was registered")
+    overlap: float = Field(ge=0, le=1, description="Dice of the brain and the template's, in the field of view")
+    mutual_information: float = Field(description="of the image and the template inside both, in nats")
+
+
+class AtlasReport(_Model):
+    """The atlas of arterial territories."""
+
+    name: str
+    sha256: str
+
+
+class TerritoryReport(_Model):
+    """In which artery's territory the lesions lie."""
+
+    status: Literal["assessed", "uncertain", "not-assessed"]
+    reason: str | None = Field(default=None, description="why it is uncertain or was not assessed")
+    name: Territory | None = Field(default=None, description="the territory with the largest load, both sides together")
+    side: Side | None = Field(default=None, description="the side that has more of it")
+    loads_ml: dict[Territory, SideLoadsReport] | None = Field(
+        default=None, description="lesion volume per territory and side"
+    )
+    outside_ml: float | None = Field(default=None, description="lesion volume in no territory")
+    registration: MniRegistrationReport | None = Field(default=None, description="null: none was needed")
+    atlas: AtlasReport | None = Field(default=None, description="null: none is installed, or it was not asked for")
 
 
 class BrainExtractionReport(_Model):
@@ -159,8 +198,8 @@ class Report(_Model):
     lesion_count: int = Field(ge=0)
     connectivity: Literal[26] = CONNECTIVITY
     lesions: tuple[LesionReport, ...]
-    pattern: str | None = Field(default=None, description="stroke pattern; null: not assessed")
-    territory: str | None = Field(default=None, description="vascular territory; null: not assessed")
+    pattern: Pattern | None = Field(default=None, description="stroke pattern; null: not assessed")
+    territory: TerritoryReport = TerritoryReport(status="not-assessed", reason="not recorded")
     members: tuple[MemberReport, ...]
     consensus: ConsensusReport
     degraded: bool

@@ -8,6 +8,7 @@ from pathlib import Path
 from deepisles.case.volume import Volume
 from deepisles.findings.lesions import Lesion
 from deepisles.members.member import Prediction
+from deepisles.preparation.mni_alignment import MniAlignment
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
 from deepisles.reports.report import Report
@@ -33,6 +34,8 @@ class EnsembleResult:
         The same as report.json, writing time aside.
     brain_mask : Volume or None
         uint8 {0, 1} on the DWI's grid, where the brain was extracted.
+    mni : MniAlignment or None
+        Where the case lies in MNI152 space, if images there are wanted.
     """
 
     mask: Volume
@@ -44,6 +47,7 @@ class EnsembleResult:
     images: PreparedCase
     report: Report
     brain_mask: Volume | None = None
+    mni: MniAlignment | None = None
 
     def save(self, folder: str | Path, save_members: bool = False) -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
@@ -60,4 +64,4 @@ class EnsembleResult:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
                 maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
-        write_folder(Path(folder), maps, self.images, self.report)
+        write_folder(Path(folder), maps, self.images, self.report, self.mni)

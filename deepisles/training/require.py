@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from deepisles.errors import DeepIslesError
 
-PACKAGES = ("ignite", "nilearn")
+PACKAGES = ("ignite",)
 """pyproject.toml's extra "train"."""
 
 

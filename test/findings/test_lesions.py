@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cc3d
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +21,30 @@ masks = arrays(np.uint8, st.tuples(*[st.integers(1, 7)] * 3), elements=st.intege
 def describe(mask, grid, **kwargs):
     values = np.ones(mask.shape, np.float32)
     return list_lesions(mask, grid, kwargs.get("probability", values), kwargs.get("members", {}), values, values)
+
+
+@given(masks)
+def test_counts_are_scipys_and_cc3ds(mask):
+    count = len(describe(mask, make_grid(mask.shape)))
+    assert count == ndimage.label(mask, structure=np.ones((3, 3, 3)))[1]
+    assert count == cc3d.connected_components(mask, connectivity=26, return_N=True)[1]
+
+
+@given(masks)
+def test_labels_run_from_the_largest_to_the_smallest(mask):
+    lesions = describe(mask, make_grid(mask.shape))
+    assert [lesion.label for lesion in lesions] == list(range(1, len(lesions) + 1))
+    volumes = [lesion.volume_ml for lesion in lesions]
+    assert volumes == sorted(volumes, reverse=True)
+
+
+@given(masks, grids)
+def test_centroids_are_the_mean_of_their_voxels_centres_under_any_orientation(mask, grid):
+    grid = replace(grid, shape=mask.shape)
+    labels = label_lesions(mask)
+    for lesion in describe(mask, grid):
+        centers = [(grid.affine_lps @ [x, y, z, 1])[:3] for z, y, x in np.argwhere(labels == lesion.label)]
+        np.testing.assert_allclose(lesion.centroid_mm, np.mean(centers, axis=0), atol=1e-6)
 
 
 @given(masks)

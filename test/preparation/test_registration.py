@@ -38,7 +38,7 @@ def test_registration_moves_flair_onto_the_dwi():
 def test_leaving_early_ends_the_child():
     with FlairRegistration(textured_head(), textured_head()) as registration:
         pass
-    assert registration._child.poll() is not None
+    assert not registration.child.is_running
 
 
 def test_images_that_elastix_cannot_register_are_one_sentence():

@@ -101,7 +101,7 @@ def test_hostile_text_stays_text(lesion_report: Report) -> None:
             "notice": HOSTILE,
             "degraded_reason": HOSTILE,
             "pattern": HOSTILE,
-            "territory": HOSTILE,
+            "territory": lesion_report.territory.model_copy(update={"reason": HOSTILE}),
             "members": (*lesion_report.members[:2], member),
             "software": software,
             "weights": lesion_report.weights.model_copy(update={"bundle": HOSTILE}),

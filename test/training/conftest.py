@@ -14,7 +14,6 @@ CASES = 10
 @pytest.fixture(scope="session")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten synthetic cases in ISLES'22's layout, made without any data beside the project."""
-    pytest.importorskip("nilearn", reason="synthesis needs the extra 'train'")
     from deepisles.training.synthesis.dataset import write_dataset
 
     folder = tmp_path_factory.mktemp("data")

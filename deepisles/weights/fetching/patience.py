@@ -19,10 +19,17 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Patience:
-    """Counts tries in a row that brought nothing."""
+    """Counts tries in a row that brought nothing.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    resumes : bool
+        Whether another call goes on where this one ends, for the message.
+    """
+
+    def __init__(self, resumes: bool = True) -> None:
         self._failures = 0
+        self._promise = ", which goes on where this ended" if resumes else ""
 
     def reset(self) -> None:
         """Take note that a try brought something."""
@@ -39,8 +46,8 @@ class Patience:
         self._failures += 1
         if self._failures >= TRIES:
             raise WeightsError(
-                f"{failure.reason}, {self._failures} times in a row; check the network and run the command again, "
-                f"which goes on where this ended."
+                f"{failure.reason}, {self._failures} times in a row; check the network and run the command "
+                f"again{self._promise}."
             ) from failure
         wait = FIRST_WAIT_SECONDS * 2 ** (self._failures - 1)
         seconds = min(max(wait, failure.wait_seconds or 0), LONGEST_WAIT_SECONDS)

@@ -11,8 +11,6 @@ import pytest
 from deepisles.training.synthesis.case import Ingredients
 from deepisles.training.synthesis.lesion_shapes import load_lesion_shapes
 
-pytest.importorskip("nilearn", reason="synthesis needs the extra 'train'")
-
 MIDDLE_MM = np.array([-32.0, -8.0, 22.0])
 """In the left hemisphere, MNI152."""
 
