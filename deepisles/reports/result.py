@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepisles.case.volume import Volume
 from deepisles.findings.lesions import Lesion
@@ -11,6 +12,9 @@ from deepisles.members.member import Prediction
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
 from deepisles.reports.report import Report
+
+if TYPE_CHECKING:
+    from deepisles.reports.dicom.plan import DicomPlan
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,11 @@ class EnsembleResult:
     images : PreparedCase
         What the members saw.
     report : Report
-        The same as report.json, writing time aside.
+        The same as report.json but for what writing adds: its time, and what DICOM was written.
     brain_mask : Volume or None
         uint8 {0, 1} on the DWI's grid, where the brain was extracted.
+    dicom : DicomPlan or None
+        DICOM that `save` is to write too.
     """
 
     mask: Volume
@@ -44,6 +50,7 @@ class EnsembleResult:
     images: PreparedCase
     report: Report
     brain_mask: Volume | None = None
+    dicom: DicomPlan | None = None
 
     def save(self, folder: str | Path, save_members: bool = False) -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
@@ -60,4 +67,4 @@ class EnsembleResult:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
                 maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
-        write_folder(Path(folder), maps, self.images, self.report)
+        write_folder(Path(folder), maps, self.images, self.report, self.dicom)
