@@ -267,6 +267,7 @@ def _start(tags: SeriesTags, sop_class: str) -> Dataset:
     dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = PATIENT, tags.patient, "19501231"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = tags.study, tags.uid
     dataset.SeriesNumber, dataset.Modality, dataset.Manufacturer = tags.number, "MR", MANUFACTURERS[tags.vendor]
+    dataset.StudyID = "1"
     dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = "20260101"
     dataset.StudyTime = dataset.SeriesTime = dataset.AcquisitionTime = "120000"
     dataset.SeriesDescription = f"{tags.description} {PATIENT}".strip()
