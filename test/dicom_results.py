@@ -45,12 +45,13 @@ def locate_by_dcmqi(path: Path, folder: Path) -> dict[int, np.ndarray]:
     return {int(file.stem): locate_voxels(file) for file in folder.glob("*.nrrd")}
 
 
-def locate_voxels(path: Path, value: int | None = None) -> np.ndarray:
-    """Say where an image file's voxels that are not 0 lie, by ITK."""
+def locate_voxels(path: Path) -> np.ndarray:
+    """Say where an image file's voxels that are not 0 lie, by the geometry that ITK reads."""
     image = sitk.ReadImage(path)
     array = sitk.GetArrayFromImage(image)
-    indices = np.argwhere(array if value is None else array == value)[:, ::-1]
-    return sort_places([image.TransformIndexToPhysicalPoint(index.tolist()) for index in indices])
+    indices = np.argwhere(array)[:, ::-1]
+    steps = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    return sort_places(indices @ steps.T + image.GetOrigin())
 
 
 def read_measurements_by_dcmqi(path: Path, folder: Path) -> dict:

@@ -42,8 +42,9 @@ def build_measurements(
     """
     groups: list[hd.sr.MeasurementsAndQualitativeEvaluations | LesionGroup] = [_summarise(report)]
     if segmentation is not None:
+        series_uid = slices.headers[0].SeriesInstanceUID
         pairs = zip(report.lesions, lesions, strict=True)
-        groups += [_measure_lesion(lesion, tracked, segmentation) for lesion, tracked in pairs]
+        groups += [_measure_lesion(lesion, tracked, segmentation, series_uid) for lesion, tracked in pairs]
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(
             observer_device_context=hd.sr.ObserverContext(
@@ -86,10 +87,18 @@ def _summarise(report: Report) -> hd.sr.MeasurementsAndQualitativeEvaluations:
     )
 
 
-def _measure_lesion(lesion: LesionReport, tracked: TrackedLesion, segmentation: hd.seg.Segmentation) -> LesionGroup:
+def _measure_lesion(
+    lesion: LesionReport, tracked: TrackedLesion, segmentation: hd.seg.Segmentation, series_uid: str
+) -> LesionGroup:
     return LesionGroup(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=tracked.uid, identifier=tracked.name),
-        referenced_segment=hd.sr.ReferencedSegment.from_segmentation(segmentation, tracked.label),
+        # the series stands for its images, which the segmentation names one by one
+        referenced_segment=hd.sr.ReferencedSegment(
+            sop_class_uid=segmentation.SOPClassUID,
+            sop_instance_uid=segmentation.SOPInstanceUID,
+            segment_number=tracked.label,
+            source_series=hd.sr.SourceSeriesForSegmentation(series_uid),
+        ),
         finding_category=terms.ABNORMAL_STRUCTURE,
         finding_type=terms.INFARCT,
         finding_sites=[hd.sr.FindingSite(terms.BRAIN)],

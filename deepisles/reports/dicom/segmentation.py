@@ -116,7 +116,7 @@ def _build(
 def _repeat_segment(built: hd.seg.Segmentation) -> None:
     """Say of each frame which segment it shows; highdicom says it once for all where there is one segment.
 
-    Both are allowed (PS3.3 C.7.6.16.1.1), but viewers, and highdicom's own references to segments, look at the frames.
+    Both are allowed (PS3.3 C.7.6.16.1.1); readers that look at the frames alone would find none.
     """
     shared = built.SharedFunctionalGroupsSequence[0]
     if "SegmentIdentificationSequence" in shared:
