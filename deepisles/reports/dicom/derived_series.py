@@ -14,7 +14,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from deepisles.case.dicom.source_slices import SourceSlices, write_position, write_shared_geometry
 from deepisles.case.volume import Grid, Volume
 from deepisles.reports.axial_view import find_axial_view
-from deepisles.reports.dicom.origin import MANUFACTURER, MODEL, NOTICE, Origin, make_uid
+from deepisles.reports.build import NOTICE
+from deepisles.reports.dicom.origin import MANUFACTURER, MODEL, Origin, make_uid
 
 SERIES_NUMBER: Final = 1
 SERIES_NAME: Final = "DeepISLES DWI (derived)"

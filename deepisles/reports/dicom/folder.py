@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from deepisles.case.dicom.quiet import quiet_pydicom
@@ -58,44 +57,40 @@ def write_dicom(
     OutputError
         If something cannot be written.
     """
-    written = []
-    for name, dataset in _build(plan, dwi, maps, report):
-        with whole_file(folder / name) as temporary, quiet_pydicom():
-            dataset.save_as(temporary, enforce_file_format=True)
-        written.append(name)
-    return DicomOutputReport(
-        series="derived" if plan.slices is None else "source",
-        segments=report.lesion_count,
-        files=tuple(f"{folder.name}/{name}" for name in written),
-    )
-
-
-def _build(plan: DicomPlan, dwi: Volume, maps: Mapping[str, Volume], report: Report) -> Iterator[tuple[str, Dataset]]:
-    """Build the files one by one: images, segmentation, probability, measurements."""
-    origin = Origin.of(report)
-    slices = derive_slices(dwi, origin) if plan.slices is None else plan.slices
-    if plan.slices is None:
-        for index, image in enumerate(slices.headers, 1):
-            yield f"dwi/{index:04d}.dcm", image
-    mask = maps["lesion_mask"]
-    labels = lay_on_slices(mask.with_array(label_lesions(mask.array)), slices)
-    lesions = track_lesions([lesion.label for lesion in report.lesions])
     try:
         with quiet_pydicom():
-            segmentation = build_segmentation(slices, labels, lesions, origin) if lesions else None
-            measurements = build_measurements(slices, segmentation, lesions, report, origin)
-            probability = None
-            if plan.with_probability:
-                laid = lay_on_slices(maps["lesion_probability"], slices)
-                probability = build_probability(slices, laid, origin)
+            files = _build(plan, dwi, maps, report)
+            for name, dataset in files.items():
+                with whole_file(folder / name) as temporary:
+                    dataset.save_as(temporary, enforce_file_format=True)
     except UNFIT as error:
         logger.debug("DICOM output failed: %s", type(error).__name__)
         # neither chained nor quoted: what was wrong may be a patient's name
         raise OutputError(
             "The DICOM output cannot be made of the DWI's tags: ask for a derived series (--dicom-output derived)."
         ) from None
-    if segmentation is not None:
-        yield SEGMENTATION_FILE, segmentation
-    if probability is not None and np.any(maps["lesion_probability"].array):
-        yield PROBABILITY_FILE, probability
-    yield MEASUREMENTS_FILE, measurements
+    return DicomOutputReport(
+        series="derived" if plan.slices is None else "source",
+        segments=report.lesion_count,
+        files=tuple(f"{folder.name}/{name}" for name in files),
+    )
+
+
+def _build(plan: DicomPlan, dwi: Volume, maps: Mapping[str, Volume], report: Report) -> dict[str, Dataset]:
+    """Build the files by their names: images, segmentation, probability, measurements."""
+    origin = Origin.of(report)
+    files: dict[str, Dataset] = {}
+    slices = plan.slices
+    if slices is None:
+        slices = derive_slices(dwi, origin)
+        files |= {f"dwi/{number:04d}.dcm": image for number, image in enumerate(slices.headers, 1)}
+    mask, probability = maps["lesion_mask"], maps["lesion_probability"]
+    lesions = track_lesions([lesion.label for lesion in report.lesions])
+    segmentation = None
+    if lesions:
+        labels = lay_on_slices(mask.with_array(label_lesions(mask.array)), slices)
+        segmentation = files[SEGMENTATION_FILE] = build_segmentation(slices, labels, lesions, origin)
+    if plan.with_probability and probability.array.any():
+        files[PROBABILITY_FILE] = build_probability(slices, lay_on_slices(probability, slices), origin)
+    files[MEASUREMENTS_FILE] = build_measurements(slices, segmentation, lesions, report, origin)
+    return files

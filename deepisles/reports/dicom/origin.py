@@ -15,7 +15,6 @@ from deepisles.reports.report import Report
 
 MANUFACTURER: Final = "deepisles"
 MODEL: Final = "DeepISLES"
-NOTICE: Final = "For research use. Not a medical device."
 SERIAL_LENGTH: Final = 16
 NUMBER_FACTOR: Final = 1000
 """The series that belong to series 3 are 3001, 3002 and so on, so that viewers list them behind it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 
@@ -63,7 +64,8 @@ def plan_on_source(slices: SourceSlices | None, grid: Grid, *, with_probability:
     labels = lay_on_slices(Volume(voxel, grid), slices)
     try:
         with quiet_pydicom():
-            build_segmentation(slices, labels, track_lesions([1]), Origin())
+            tried = build_segmentation(slices, labels, track_lesions([1]), Origin())
+            tried.save_as(BytesIO(), enforce_file_format=True)
     except UNFIT:
         # neither chained nor quoted: what was wrong may be a patient's name
         raise InputRefused(

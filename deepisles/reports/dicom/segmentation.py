@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepisles.case.dicom.source_slices import SourceSlices
-from deepisles.reports.dicom.origin import NOTICE, Origin, make_uid
+from deepisles.reports.build import NOTICE
+from deepisles.reports.dicom.origin import Origin, make_uid
 from deepisles.reports.dicom.terms import ABNORMAL_STRUCTURE, BRAIN, INFARCT
+from deepisles.reports.overview import OUTLINE_COLOUR
 
-COLOUR_RGB: Final = (255, 106, 0)
-"""That of the outline in overview.png."""
 SEGMENTATION_NAME: Final = "DeepISLES lesion segmentation"
 PROBABILITY_NAME: Final = "DeepISLES lesion probability"
 
@@ -86,7 +86,7 @@ def _describe_segment(number: int, name: str, origin: Origin, uid: str) -> hd.se
         tracking_uid=uid,
         tracking_id=name,
         anatomic_regions=[BRAIN],
-        display_color=hd.color.CIELabColor.from_rgb(*COLOUR_RGB),
+        display_color=hd.color.CIELabColor.from_string(OUTLINE_COLOUR),
     )
 
 
