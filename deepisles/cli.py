@@ -16,6 +16,7 @@ from deepisles.cli_training import synthesise, train
 from deepisles.options import (
     BrainExtractionMode,
     ConsensusRule,
+    DicomOutput,
     Profile,
     Registration,
     SegmentOptions,
@@ -98,6 +99,11 @@ def segment(
     vote_weights: Annotated[str, typer.Option(help="Weight per member, for example seals=2,swan=1.")] = "",
     allow_degraded: Annotated[bool, typer.Option(help="Let the others vote when a member fails.")] = False,
     save_members: Annotated[bool, typer.Option(help="Write each member's mask and probability.")] = False,
+    dicom_output: Annotated[
+        DicomOutput,
+        typer.Option(help="DICOM SEG and SR. source: on the DWI's own DICOM series; derived: on one made of the DWI."),
+    ] = "off",
+    dicom_probability: Annotated[bool, typer.Option(help="With DICOM output, the probability as DICOM SEG.")] = False,
     debug: Debug = False,
 ) -> None:
     """Segment one case."""
@@ -119,6 +125,8 @@ def segment(
             vote_weights=parse_vote_weights(vote_weights),
             allow_degraded=allow_degraded,
             save_members=save_members,
+            dicom_output=dicom_output,
+            dicom_probability=dicom_probability,
             debug=debug,
         )
         if input_folder is not None:

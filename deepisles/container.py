@@ -14,10 +14,11 @@ from typing import Final, NoReturn, get_args
 
 from deepisles.case.layouts import find_plain_case
 from deepisles.case.source import SeriesChoice
-from deepisles.errors import DeepIslesError
+from deepisles.errors import DeepIslesError, InputRefused
 from deepisles.options import (
     BrainExtractionMode,
     ConsensusRule,
+    DicomOutput,
     Profile,
     Registration,
     SegmentOptions,
@@ -86,6 +87,8 @@ def run_container(
 
     # what can be refused is refused before the weights are loaded
     if is_grand_challenge_tree(input_folder):
+        if options.dicom_output != "off":
+            raise InputRefused("A Grand Challenge case has no DICOM output: leave out --dicom-output.")
         inputs = resolve_inputs(input_folder)
         check_output(output_folder, inputs)
         run_case(inputs, output_folder, load_ensemble(options), options, progress)
@@ -187,6 +190,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--save-members", action=argparse.BooleanOptionalAction, help="write each member's mask and probability"
     )
+    parser.add_argument(
+        "--dicom-output",
+        choices=get_args(DicomOutput),
+        default="off",
+        help="DICOM SEG and SR; source: on the DWI's own DICOM series; derived: on one made of the DWI",
+    )
+    parser.add_argument(
+        "--dicom-probability",
+        action=argparse.BooleanOptionalAction,
+        help="with DICOM output, the probability as DICOM SEG",
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     return parser
 
@@ -206,6 +220,8 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         vote_weights=parse_vote_weights(chosen.vote_weights),
         allow_degraded=bool(chosen.allow_degraded),
         save_members=bool(chosen.save_members),
+        dicom_output=chosen.dicom_output,
+        dicom_probability=bool(chosen.dicom_probability),
         debug=chosen.debug,
     )
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from deepisles.case.case import Case
-from deepisles.case.opening import open_case
+from deepisles.case.opening import OpenedCase, open_case
 from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.case.volume import Volume
 from deepisles.consensus.voting import ENSEMBLE, Consensus, Rule, decide
@@ -22,7 +22,7 @@ from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
 from deepisles.members.member import Member, MemberName, MemberRun, Prediction
 from deepisles.mni_stage import MniStage
-from deepisles.options import TerritoryMode
+from deepisles.options import DicomOutput, TerritoryMode
 from deepisles.preparation.brain_extraction import strip_case
 from deepisles.preparation.brain_extractor import BrainExtractor
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
@@ -38,6 +38,9 @@ from deepisles.reports.result import EnsembleResult
 from deepisles.weights.bundle import Bundle
 from deepisles.weights.locate import open_weights
 from deepisles.weights.members import load_member
+
+if TYPE_CHECKING:
+    from deepisles.reports.dicom.plan import DicomPlan
 
 __all__ = ["BrainExtractionMode", "Ensemble", "EnsembleResult", "Registration"]
 
@@ -135,6 +138,8 @@ class Ensemble:
         consensus: Rule | str = Rule.ORIGINAL,
         vote_weights: Mapping[str, float] | None = None,
         allow_degraded: bool = False,
+        dicom_output: DicomOutput = "off",
+        dicom_probability: bool = False,
         progress: Progress | None = None,
     ) -> EnsembleResult:
         """Segment one case.
@@ -165,13 +170,18 @@ class Ensemble:
             Weight per member, 1 where absent.
         allow_degraded : bool
             Let the rest vote when a member fails, and say so in the report.
+        dicom_output : str
+            What the result's `save` writes as DICOM (docs/dicom.md): "source" a segmentation and measurements in the
+            DWI's own study, "derived" the same on a series made of the DWI, "off" nothing.
+        dicom_probability : bool
+            With DICOM output, write the probability as DICOM too.
         progress : Progress, optional
             Who watches.
 
         Raises
         ------
         InputRefused, GeometryError
-            If the images cannot be processed.
+            If the images cannot be processed, or no DICOM output can lie on them.
         WeightsError
             If a brain is to be extracted and the extractor's networks are missing.
         AtlasError
@@ -184,8 +194,9 @@ class Ensemble:
         with clock.stage("read"):
             dwi, adc, flair, study = (None if place is None else Path(place) for place in (dwi, adc, flair, study))
             source = CaseSource(dwi, adc, flair, study, series or SeriesChoice())
-            opened = open_case(source, with_flair=self._needs_flair())
+            opened = open_case(source, with_flair=self._needs_flair(), keep_slices=dicom_output == "source")
             case = opened.case
+            dicom = plan_dicom(opened, dicom_output, dicom_probability)
         with clock.stage("brain extraction"):
             case, brain = strip_case(share_grid(case), brain_extraction, self.brain_extractor)
         with clock.stage("prepare"):
@@ -231,6 +242,7 @@ class Ensemble:
             report=build_report(record),
             brain_mask=brain.mask,
             mni=in_mni.alignment if mni else None,
+            dicom=dicom,
         )
 
     def _needs_flair(self) -> bool:
@@ -271,6 +283,26 @@ class Ensemble:
         if not any(run.prediction for run in runs):
             raise MemberFailed("Every member failed: " + " ".join(run.reason or "" for run in runs))
         return images, runs
+
+
+def plan_dicom(opened: OpenedCase, wanted: DicomOutput, with_probability: bool) -> DicomPlan | None:
+    """Plan a case's DICOM output; what cannot be made is refused before the networks run.
+
+    Raises
+    ------
+    InputRefused, GeometryError
+        If the segmentation has no DICOM to lie on.
+    """
+    if wanted == "off":
+        if with_probability:
+            raise InputRefused("--dicom-probability goes with --dicom-output: give both.")
+        return None
+    # highdicom takes half a second to import, which other cases need not wait for
+    from deepisles.reports.dicom.plan import DicomPlan, plan_on_source
+
+    if wanted == "derived":
+        return DicomPlan(None, with_probability)
+    return plan_on_source(opened.dwi_slices, opened.case.dwi.grid, with_probability=with_probability)
 
 
 def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock: StageClock) -> MemberRun:

@@ -15,6 +15,7 @@ BrainExtractionMode = Literal["auto", "on", "off"]
 TerritoryMode = Literal["auto", "off"]
 Profile = Literal["exact"]
 ConsensusRule = Literal["original", "mean"]
+DicomOutput = Literal["off", "source", "derived"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class SegmentOptions:
         Let the others vote when a member fails.
     save_members : bool
         Write each member's mask and probability too.
+    dicom_output : str
+        "source" writes a DICOM segmentation and measurements on the DWI's own series, "derived" on a series made of it.
+    dicom_probability : bool
+        With DICOM output, write the probability as DICOM too.
     debug : bool
         Show tracebacks and debug messages.
     """
@@ -66,6 +71,8 @@ class SegmentOptions:
     vote_weights: Mapping[str, float] = field(default_factory=dict)
     allow_degraded: bool = False
     save_members: bool = False
+    dicom_output: DicomOutput = "off"
+    dicom_probability: bool = False
     debug: bool = False
 
 

@@ -64,6 +64,8 @@ def segment_files(
         consensus=options.consensus,
         vote_weights=options.vote_weights,
         allow_degraded=options.allow_degraded,
+        dicom_output=options.dicom_output,
+        dicom_probability=options.dicom_probability,
         progress=progress,
     )
     report = result.report

@@ -23,6 +23,7 @@ from deepisles.case.volume import Grid, Volume
 PATIENT = "Doe^Jane"
 """In every text element that can hold it: it must be in no report, log or file name."""
 STUDY = generate_uid()
+FRAME_OF_REFERENCE = generate_uid()
 MANUFACTURERS = {
     "siemens": "SIEMENS",
     "ge": "GE MEDICAL SYSTEMS",
@@ -266,12 +267,13 @@ def _start(tags: SeriesTags, sop_class: str) -> Dataset:
     dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = PATIENT, tags.patient, "19501231"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = tags.study, tags.uid
     dataset.SeriesNumber, dataset.Modality, dataset.Manufacturer = tags.number, "MR", MANUFACTURERS[tags.vendor]
+    dataset.StudyID = "1"
     dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = "20260101"
     dataset.StudyTime = dataset.SeriesTime = dataset.AcquisitionTime = "120000"
     dataset.SeriesDescription = f"{tags.description} {PATIENT}".strip()
     dataset.ProtocolName, dataset.SequenceName = PATIENT, tags.sequence
     dataset.ImageType = list(tags.image_type)
-    dataset.FrameOfReferenceUID = tags.study
+    dataset.FrameOfReferenceUID = FRAME_OF_REFERENCE
     dataset.MRAcquisitionType, dataset.RepetitionTime, dataset.MagneticFieldStrength = "2D", 8000, 3
     dataset.PatientPosition, dataset.FlipAngle = "HFS", 90
     for keyword, value in tags.extra.items():

@@ -15,19 +15,21 @@ from deepisles.errors import InputRefused
 
 if TYPE_CHECKING:
     from deepisles.case.dicom.record import DicomRecord, Role
+    from deepisles.case.dicom.source_slices import SourceSlices
 
 DICOM_CHECK = "DICOM series told by their tags, slices evenly spaced, one patient"
 
 
 @dataclass(frozen=True)
 class OpenedCase:
-    """A case as read, and what was made of its DICOM; None where there was none."""
+    """A case as read, what was made of its DICOM, and the DWI's slices; None where there are none."""
 
     case: Case
     dicom: DicomRecord | None = None
+    dwi_slices: SourceSlices | None = None
 
 
-def open_case(source: CaseSource, *, with_flair: bool = True) -> OpenedCase:
+def open_case(source: CaseSource, *, with_flair: bool = True, keep_slices: bool = False) -> OpenedCase:
     """Read a case.
 
     Parameters
@@ -36,6 +38,8 @@ def open_case(source: CaseSource, *, with_flair: bool = True) -> OpenedCase:
         Where its images are.
     with_flair : bool
         False leaves the FLAIR alone, where no member looks at it.
+    keep_slices : bool
+        Whether a segmentation is to refer to the DWI's DICOM slices.
 
     Raises
     ------
@@ -54,10 +58,11 @@ def open_case(source: CaseSource, *, with_flair: bool = True) -> OpenedCase:
     # pydicom takes a while to import, which image files need not wait for
     from deepisles.case.dicom.images import convert_dicom
 
-    with convert_dicom(source, dicom) as (files, record):
-        case = read_case(files)
+    with convert_dicom(source, dicom, keep_slices=keep_slices) as converted:
+        case = read_case(converted.files)
+    record = converted.record
     told = replace(case, checks=(DICOM_CHECK, *case.checks), warnings=(*record.warnings, *case.warnings))
-    return OpenedCase(told, record)
+    return OpenedCase(told, record, converted.dwi_slices)
 
 
 def _locate_dicom(source: CaseSource, with_flair: bool) -> dict[Role, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from deepisles.case.volume import Volume
 from deepisles.errors import OutputError
@@ -17,17 +18,27 @@ from deepisles.reports.overview import draw_overview
 from deepisles.reports.report import Report
 from deepisles.reports.tables import render_lesions, render_summary
 
+if TYPE_CHECKING:
+    from deepisles.reports.dicom.plan import DicomPlan
+
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
 BRAIN_MASK_NAME = "brain_mask"
 MEMBER_MAPS = "members/*_mask.nii.gz", "members/*_probability.nii.gz"
-"""With the brain mask and the folder mni, what not every case has."""
+"""With the brain mask, the folders mni and dicom, what not every case has."""
+DICOM_FOLDER: Final = "dicom"
+DICOM_FILES: Final = f"{DICOM_FOLDER}/*.dcm", f"{DICOM_FOLDER}/dwi/*.dcm"
 
 
 def write_folder(
-    folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report, mni: MniAlignment | None = None
+    folder: Path,
+    maps: Mapping[str, Volume],
+    images: PreparedCase,
+    report: Report,
+    mni: MniAlignment | None = None,
+    dicom: DicomPlan | None = None,
 ) -> None:
-    """Write a case's maps, picture, tables, page and report.
+    """Write a case's maps, picture, tables, page, DICOM output and report.
 
     Parameters
     ----------
@@ -39,9 +50,11 @@ def write_folder(
     images : PreparedCase
         What the picture shows.
     report : Report
-        The time that writing took is added to it.
+        The time that writing took and what DICOM was written are added to it.
     mni : MniAlignment, optional
         Where the case lies in MNI152 space; then the folder mni is written too.
+    dicom : DicomPlan, optional
+        DICOM that is to be written too.
 
     Raises
     ------
@@ -53,7 +66,7 @@ def write_folder(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT_NAME).unlink(missing_ok=True)
         # an earlier case's would pass for this one's
-        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS, *MNI_FILES):
+        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS, *MNI_FILES, *DICOM_FILES):
             for stale in folder.glob(pattern):
                 stale.unlink()
     except OSError as error:
@@ -70,6 +83,12 @@ def write_folder(
     write_bytes(folder / "report.html", render_html(report, overview).encode())
     write_bytes(folder / "lesions.csv", render_lesions(report).encode())
     write_bytes(folder / "summary.csv", render_summary(report).encode())
+    if dicom is not None:
+        # highdicom takes half a second to import, which other cases need not wait for
+        from deepisles.reports.dicom.folder import write_dicom
+
+        written = write_dicom(folder / DICOM_FOLDER, dicom, images.dwi, maps, report)
+        report = report.model_copy(update={"dicom_output": written})
     timing = {**report.timing_seconds, "write": round(time.perf_counter() - started, 3)}
     complete = report.model_copy(update={"timing_seconds": timing})
     write_bytes(folder / REPORT_NAME, (complete.model_dump_json(indent=2) + "\n").encode())

@@ -171,6 +171,16 @@ class InputsReport(_Model):
     dicom: DicomReport | None = Field(default=None, description="null: no image came as DICOM")
 
 
+class DicomOutputReport(_Model):
+    """What DICOM was written. No UIDs: they lead to the patient."""
+
+    series: Literal["source", "derived"] = Field(
+        description="what the segmentation lies on: the DWI's own series, or one that was made of it"
+    )
+    segments: int = Field(ge=0, description="one per lesion; without lesion there is no segmentation")
+    files: tuple[str, ...] = Field(description="in the output folder")
+
+
 class WeightsReport(_Model):
     """The bundle the networks came from."""
 
@@ -207,6 +217,7 @@ class Report(_Model):
     warnings: tuple[str, ...]
     inputs: InputsReport
     brain_extraction: BrainExtractionReport | None = Field(default=None, description="null: not recorded")
+    dicom_output: DicomOutputReport | None = Field(default=None, description="null: none was asked for")
     weights: WeightsReport
     software: SoftwareReport
     timing_seconds: dict[str, float]

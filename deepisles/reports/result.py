@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepisles.case.volume import Volume
 from deepisles.findings.lesions import Lesion
@@ -12,6 +13,9 @@ from deepisles.preparation.mni_alignment import MniAlignment
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
 from deepisles.reports.report import Report
+
+if TYPE_CHECKING:
+    from deepisles.reports.dicom.plan import DicomPlan
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class EnsembleResult:
     images : PreparedCase
         What the members saw.
     report : Report
-        The same as report.json, writing time aside.
+        The same as report.json but for what writing adds: its time, and what DICOM was written.
     brain_mask : Volume or None
         uint8 {0, 1} on the DWI's grid, where the brain was extracted.
     mni : MniAlignment or None
         Where the case lies in MNI152 space, if images there are wanted.
+    dicom : DicomPlan or None
+        DICOM that `save` is to write too.
     """
 
     mask: Volume
@@ -48,6 +54,7 @@ class EnsembleResult:
     report: Report
     brain_mask: Volume | None = None
     mni: MniAlignment | None = None
+    dicom: DicomPlan | None = None
 
     def save(self, folder: str | Path, save_members: bool = False) -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
@@ -64,4 +71,4 @@ class EnsembleResult:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
                 maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
-        write_folder(Path(folder), maps, self.images, self.report, self.mni)
+        write_folder(Path(folder), maps, self.images, self.report, self.mni, self.dicom)

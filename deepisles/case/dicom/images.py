@@ -29,6 +29,7 @@ from deepisles.case.dicom.selection import (
     pick_unweighted,
     take_only_volume,
 )
+from deepisles.case.dicom.source_slices import SourceSlices, read_source_slices
 from deepisles.case.dicom.stack import group_series
 from deepisles.case.files import CaseFiles
 from deepisles.case.itk_images import to_image
@@ -73,8 +74,17 @@ class _Places:
         return self.seen[path]
 
 
+@dataclass(frozen=True)
+class ConvertedCase:
+    """Image files made of DICOM, what was made of it, and the DWI's slices where these were asked for."""
+
+    files: CaseFiles
+    record: DicomRecord
+    dwi_slices: SourceSlices | None
+
+
 @contextmanager
-def convert_dicom(source: CaseSource, dicom: dict[Role, Path]) -> Iterator[tuple[CaseFiles, DicomRecord]]:
+def convert_dicom(source: CaseSource, dicom: dict[Role, Path], *, keep_slices: bool = False) -> Iterator[ConvertedCase]:
     """Make image files of a case's DICOM, which are gone when the context ends.
 
     Parameters
@@ -83,10 +93,12 @@ def convert_dicom(source: CaseSource, dicom: dict[Role, Path]) -> Iterator[tuple
         Where the images are; those that are no DICOM stay the files they are.
     dicom : dict
         By role, where DICOM is to be looked through. ADC may be that of the DWI.
+    keep_slices : bool
+        Whether to read the headers of the DWI's slices too, for a segmentation that refers to them.
 
     Yields
     ------
-    tuple
+    ConvertedCase
         One image file per role, and what was made of the DICOM.
 
     Raises
@@ -109,7 +121,9 @@ def convert_dicom(source: CaseSource, dicom: dict[Role, Path]) -> Iterator[tuple
         if dwi is None or adc is None:
             raise ValueError("a case needs a DWI and an ADC")
         flair = files.get("flair") if "flair" in dicom else source.flair
-        yield CaseFiles(dwi, adc, flair), record
+        # a zip's files are gone when the case is written; directions share their places, so the first stands for all
+        slices = read_source_slices(picks["dwi"].first.stack) if keep_slices and "dwi" in picks else None
+        yield ConvertedCase(CaseFiles(dwi, adc, flair), record, slices)
 
 
 def _pick(source: CaseSource, dicom: dict[Role, Path], places: _Places) -> dict[Role, Pick]:

@@ -1,4 +1,4 @@
-"""pydicom without its warnings, which quote values of the file: these can be a patient's."""
+"""pydicom and highdicom without their warnings, which quote values of the file: these can be a patient's."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from contextlib import contextmanager
 
 from pydicom.config import disable_value_validation
 
-_PYDICOM = logging.getLogger("pydicom")
+_LOGGERS = tuple(logging.getLogger(name) for name in ("pydicom", "highdicom"))
 
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Let pydicom neither warn nor log while it reads."""
-    level = _PYDICOM.level
-    _PYDICOM.setLevel(logging.CRITICAL + 1)
+    """Let neither warn nor log while DICOM is read or made."""
+    levels = [logger.level for logger in _LOGGERS]
+    for logger in _LOGGERS:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
-        _PYDICOM.setLevel(level)
+        for logger, level in zip(_LOGGERS, levels, strict=True):
+            logger.setLevel(level)
