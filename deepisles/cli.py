@@ -22,6 +22,7 @@ from deepisles.options import (
     parse_vote_weights,
 )
 from deepisles.plain_errors import Debug, plain_errors
+from deepisles.reports.picture_choice import PictureChoice
 
 app = typer.Typer(
     name="deepisles",
@@ -88,6 +89,10 @@ def segment(
     vote_weights: Annotated[str, typer.Option(help="Weight per member, for example seals=2,swan=1.")] = "",
     allow_degraded: Annotated[bool, typer.Option(help="Let the others vote when a member fails.")] = False,
     save_members: Annotated[bool, typer.Option(help="Write each member's mask and probability.")] = False,
+    pictures: Annotated[
+        PictureChoice,
+        typer.Option(help="viewer: overview.png, and a viewer in report.html; static: no viewer; none: text alone."),
+    ] = "viewer",
     debug: Debug = False,
 ) -> None:
     """Segment one case."""
@@ -106,6 +111,7 @@ def segment(
             vote_weights=parse_vote_weights(vote_weights),
             allow_degraded=allow_degraded,
             save_members=save_members,
+            pictures=pictures,
             debug=debug,
         )
         if input_folder is not None:
@@ -127,7 +133,7 @@ def _segment_files(source: CaseSource, output: Path, options: SegmentOptions) ->
     ensemble = load_ensemble(options)
     with TerminalProgress() as progress:
         result = segment_files(ensemble, source, options, progress)
-    result.save(output, options.save_members)
+    result.save(output, options.save_members, options.pictures)
     report = result.report
     typer.echo(f"{report.verdict}: {report.lesion_volume_ml:.2f} ml in {report.lesion_count} lesion(s)")
     for warning in (*report.warnings, *filter(None, [report.degraded_reason])):

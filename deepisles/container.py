@@ -25,6 +25,7 @@ from deepisles.options import (
     parse_vote_weights,
 )
 from deepisles.progress import Progress
+from deepisles.reports.picture_choice import PictureChoice
 from deepisles.segmenting import load_ensemble, segment_files
 
 INPUT: Final = Path("/input")
@@ -91,7 +92,7 @@ def run_container(
     else:
         source = replace(find_plain_case(input_folder), series=series or SeriesChoice())
         result = segment_files(load_ensemble(options), source, options, progress)
-        result.save(output_folder, options.save_members)
+        result.save(output_folder, options.save_members, options.pictures)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,6 +177,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--save-members", action=argparse.BooleanOptionalAction, help="write each member's mask and probability"
     )
+    parser.add_argument(
+        "--pictures",
+        choices=get_args(PictureChoice),
+        default="viewer",
+        help="viewer: overview.png, and a viewer in report.html; static: no viewer; none: text alone",
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     return parser
 
@@ -192,6 +199,7 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         vote_weights=parse_vote_weights(chosen.vote_weights),
         allow_degraded=bool(chosen.allow_degraded),
         save_members=bool(chosen.save_members),
+        pictures=chosen.pictures,
         debug=chosen.debug,
     )
 

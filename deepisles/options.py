@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from deepisles.errors import InputRefused
+from deepisles.reports.picture_choice import PictureChoice
 
 MEMBERS = ("seals", "nvauto", "swan")
 Registration = Literal["auto", "elastix", "none"]
@@ -42,6 +43,8 @@ class SegmentOptions:
         Let the others vote when a member fails.
     save_members : bool
         Write each member's mask and probability too.
+    pictures : str
+        How much is drawn: "viewer", "static" (report.html without its viewer) or "none".
     debug : bool
         Show tracebacks and debug messages.
     """
@@ -56,6 +59,7 @@ class SegmentOptions:
     vote_weights: Mapping[str, float] = field(default_factory=dict)
     allow_degraded: bool = False
     save_members: bool = False
+    pictures: PictureChoice = "viewer"
     debug: bool = False
 
 

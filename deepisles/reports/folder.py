@@ -11,30 +11,40 @@ from deepisles.errors import OutputError
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.html import render_html
 from deepisles.reports.images import write_bytes, write_volume
-from deepisles.reports.overview import draw_overview
+from deepisles.reports.page_pictures import draw_pictures
+from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.report import Report
 
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
 BRAIN_MASK_NAME = "brain_mask"
+OVERVIEW_NAME = "overview.png"
 MEMBER_MAPS = "members/*_mask.nii.gz", "members/*_probability.nii.gz"
-"""With the brain mask, the maps that not every case has."""
+"""With the brain mask and the overview, the files that not every case has."""
 
 
-def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase, report: Report) -> None:
+def write_folder(
+    folder: Path,
+    maps: Mapping[str, Volume],
+    images: PreparedCase,
+    report: Report,
+    pictures: PictureChoice = "viewer",
+) -> None:
     """Write a case's maps, picture, page and report.
 
     Parameters
     ----------
     folder : Path
         Made if absent. An earlier case's report.json is removed first, so that the folder never looks complete
-        while it is not, and so are maps of its that this case may not have.
+        while it is not, and so are files of its that this case may not have.
     maps : mapping
-        Volumes by name without suffix; "lesion_mask" is the mask that the picture outlines.
+        Volumes by name without suffix; the three that begin with "lesion_" and the brain mask are drawn too.
     images : PreparedCase
-        What the picture shows.
+        What the pictures show.
     report : Report
         The time that writing took is added to it.
+    pictures : str
+        How much is drawn.
 
     Raises
     ------
@@ -46,19 +56,18 @@ def write_folder(folder: Path, maps: Mapping[str, Volume], images: PreparedCase,
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT_NAME).unlink(missing_ok=True)
         # an earlier case's would pass for this one's
-        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS):
+        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", OVERVIEW_NAME, *MEMBER_MAPS):
             for stale in folder.glob(pattern):
                 stale.unlink()
     except OSError as error:
         raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
     for name, volume in maps.items():
         write_volume(folder / f"{name}.nii.gz", volume.array, volume.grid)
-    rows = {"DWI": images.dwi.array, "ADC": images.adc.array}
-    if images.flair is not None:
-        rows["FLAIR"] = images.flair.array
-    overview = draw_overview(rows, maps["lesion_mask"].array, images.grid)
-    write_bytes(folder / "overview.png", overview)
-    write_bytes(folder / "report.html", render_html(report, overview).encode())
+    registered = report.inputs.registration == "elastix"
+    drawn = draw_pictures(images, maps, maps.get(BRAIN_MASK_NAME), registered, pictures)
+    if drawn.overview is not None:
+        write_bytes(folder / OVERVIEW_NAME, drawn.overview)
+    write_bytes(folder / "report.html", render_html(report, drawn).encode())
     timing = {**report.timing_seconds, "write": round(time.perf_counter() - started, 3)}
     complete = report.model_copy(update={"timing_seconds": timing})
     write_bytes(folder / REPORT_NAME, (complete.model_dump_json(indent=2) + "\n").encode())

@@ -124,9 +124,7 @@ def draw_sheet(sheet: Sheet) -> bytes:
 
 
 def _plan(sheet: Sheet) -> _Frame:
-    height, width = (
-        (part.stop - part.start) * step for part, step in zip(sheet.crop, sheet.spacing_mm, strict=True)
-    )
+    height, width = ((part.stop - part.start) * step for part, step in zip(sheet.crop, sheet.spacing_mm, strict=True))
     pixels_per_mm = min(PIXELS_PER_MM, WIDEST_PIXELS / (len(sheet.column_titles) * width))
     return _Frame((height, width), TEXT_PIXELS / pixels_per_mm, pixels_per_mm)
 

@@ -10,6 +10,7 @@ from deepisles.findings.lesions import Lesion
 from deepisles.members.member import Prediction
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
+from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.report import Report
 
 
@@ -45,8 +46,18 @@ class EnsembleResult:
     report: Report
     brain_mask: Volume | None = None
 
-    def save(self, folder: str | Path, save_members: bool = False) -> None:
+    def save(self, folder: str | Path, save_members: bool = False, pictures: PictureChoice = "viewer") -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
+
+        Parameters
+        ----------
+        folder : path
+            Made if absent.
+        save_members : bool
+            Write each member's mask and probability too.
+        pictures : str
+            "viewer": overview.png, and report.html with pictures and the viewer; "static": without the viewer;
+            "none": report.html of text alone.
 
         Raises
         ------
@@ -60,4 +71,4 @@ class EnsembleResult:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
                 maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
-        write_folder(Path(folder), maps, self.images, self.report)
+        write_folder(Path(folder), maps, self.images, self.report, pictures)
