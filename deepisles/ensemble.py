@@ -213,6 +213,7 @@ class Ensemble:
             images=images,
             report=build_report(record),
             brain_mask=brain.mask,
+            unstripped_dwi=brain.dwi_before,
         )
 
     def _needs_flair(self) -> bool:

@@ -11,13 +11,12 @@ from deepisles.errors import OutputError
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.html import render_html
 from deepisles.reports.images import write_bytes, write_volume
-from deepisles.reports.page_pictures import draw_pictures
+from deepisles.reports.page_pictures import BRAIN_MASK_NAME, draw_pictures
 from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.report import Report
 
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
-BRAIN_MASK_NAME = "brain_mask"
 OVERVIEW_NAME = "overview.png"
 MEMBER_MAPS = "members/*_mask.nii.gz", "members/*_probability.nii.gz"
 """With the brain mask and the overview, the files that not every case has."""
@@ -29,6 +28,7 @@ def write_folder(
     images: PreparedCase,
     report: Report,
     pictures: PictureChoice = "viewer",
+    unstripped_dwi: Volume | None = None,
 ) -> None:
     """Write a case's maps, picture, page and report.
 
@@ -45,6 +45,8 @@ def write_folder(
         The time that writing took is added to it.
     pictures : str
         How much is drawn.
+    unstripped_dwi : Volume, optional
+        The DWI before the brain was extracted, for the picture of the brain mask.
 
     Raises
     ------
@@ -63,8 +65,7 @@ def write_folder(
         raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
     for name, volume in maps.items():
         write_volume(folder / f"{name}.nii.gz", volume.array, volume.grid)
-    registered = report.inputs.registration == "elastix"
-    drawn = draw_pictures(images, maps, maps.get(BRAIN_MASK_NAME), registered, pictures)
+    drawn = draw_pictures(images, maps, pictures, report.inputs.registration == "elastix", unstripped_dwi)
     if drawn.overview is not None:
         write_bytes(folder / OVERVIEW_NAME, drawn.overview)
     write_bytes(folder / "report.html", render_html(report, drawn).encode())

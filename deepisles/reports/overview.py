@@ -16,7 +16,6 @@ from deepisles.reports.panels import Panel, Sheet, crop_to_brain, draw_sheet
 from deepisles.reports.slice_choice import choose_slices, find_brain
 
 OUTLINE_COLOUR = "#ff6a00"
-SIDES = "R, L: patient's right and left"
 
 
 def draw_overview(images: Mapping[str, NDArray[Any]], mask: NDArray[np.uint8], grid: Grid) -> bytes:
@@ -51,7 +50,7 @@ def draw_overview(images: Mapping[str, NDArray[Any]], mask: NDArray[np.uint8], g
             column_titles=tuple(shown.view.describe_slice(index) for index in slices),
             spacing_mm=shown.view.spacing_mm[1:],
             crop=crop_to_brain(shown.brain, shown.view),
-            caption=f"{SIDES}     outline: segmented lesion",
+            caption="outline: segmented lesion",
         )
     )
 
@@ -70,7 +69,7 @@ def draw_thumbnail(images: Mapping[str, NDArray[Any]], mask: NDArray[np.uint8], 
             column_titles=tuple(images),
             spacing_mm=shown.view.spacing_mm[1:],
             crop=crop_to_brain(shown.brain, shown.view),
-            caption=SIDES,
+            caption="outline: segmented lesion",
         )
     )
 

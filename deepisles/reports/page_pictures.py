@@ -12,6 +12,8 @@ from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.quality_pictures import draw_brain_mask_check, draw_registration_check
 from deepisles.reports.viewer_images import ViewerImages, copy_for_viewer
 
+BRAIN_MASK_NAME = "brain_mask"
+
 
 @dataclass(frozen=True)
 class PagePictures:
@@ -36,7 +38,11 @@ class PagePictures:
 
 
 def draw_pictures(
-    images: PreparedCase, maps: Mapping[str, Volume], brain_mask: Volume | None, registered: bool, choice: PictureChoice
+    images: PreparedCase,
+    maps: Mapping[str, Volume],
+    choice: PictureChoice = "viewer",
+    registered: bool = False,
+    unstripped_dwi: Volume | None = None,
 ) -> PagePictures:
     """Draw a case.
 
@@ -45,24 +51,25 @@ def draw_pictures(
     images : PreparedCase
         What is shown.
     maps : mapping
-        "lesion_mask", "lesion_probability" and "lesion_agreement" on the images' grid.
-    brain_mask : Volume or None
-        Likewise, where the brain was extracted.
-    registered : bool
-        Whether the FLAIR was registered, which a picture then lets judge.
+        "lesion_mask", "lesion_probability", "lesion_agreement" and, where the brain was extracted, "brain_mask", all on
+        the images' grid.
     choice : str
         How much is wanted.
+    registered : bool
+        Whether the FLAIR was registered, which a picture then lets judge.
+    unstripped_dwi : Volume, optional
+        The DWI before the brain was extracted, by which a picture lets the mask be judged.
     """
     if choice == "none":
         return PagePictures()
     grid = images.grid
     arrays = {name: volume.array for name, volume in images.by_name().items()}
     mask, probability, agreement = (maps[f"lesion_{name}"].array for name in ("mask", "probability", "agreement"))
-    return PagePictures(
-        overview=draw_overview(arrays, mask, grid),
-        registration=draw_registration_check(arrays["DWI"], arrays["FLAIR"], grid)
-        if registered and "FLAIR" in arrays
-        else None,
-        brain_mask=None if brain_mask is None else draw_brain_mask_check(arrays, brain_mask.array, grid),
-        viewer=copy_for_viewer(arrays, mask, probability, agreement, grid) if choice == "viewer" else None,
-    )
+    registration = brain_mask = viewer = None
+    if registered and images.flair is not None:
+        registration = draw_registration_check(images.dwi.array, images.flair.array, grid)
+    if unstripped_dwi is not None and BRAIN_MASK_NAME in maps:
+        brain_mask = draw_brain_mask_check(unstripped_dwi.array, maps[BRAIN_MASK_NAME].array, grid)
+    if choice == "viewer":
+        viewer = copy_for_viewer(arrays, mask, probability, agreement, grid)
+    return PagePictures(draw_overview(arrays, mask, grid), registration, brain_mask, viewer)

@@ -64,7 +64,7 @@ class Sheet:
     crop : tuple of slice
         The (rows, columns) that are drawn.
     caption : str
-        Written below, beside the scale bar.
+        What is outlined: written below, beside the scale bar.
     """
 
     panels: tuple[tuple[Panel, ...], ...]
@@ -152,7 +152,7 @@ def _draw_scale_bar(axes: Axes, frame: _Frame, middle_mm: float, caption: str) -
     left = frame.corner_mm(0, 0)[0]
     ends = [left, left + SCALE_BAR_MM]
     axes.add_line(Line2D(ends, [middle_mm, middle_mm], color="white", linewidth=2.5, solid_capstyle="butt"))
-    text = f"{SCALE_BAR_MM:.0f} mm     {caption}"
+    text = f"{SCALE_BAR_MM:.0f} mm     R, L: patient's right and left     {caption}"
     _write(axes, frame, text, left + SCALE_BAR_MM + 0.5 * frame.text_mm, middle_mm, align="left")
 
 

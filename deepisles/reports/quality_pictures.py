@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ BRAIN_COLOUR = "#56d8ff"
 SLICES = 5
 FIELD_MM = 24.0
 """Side of a field of the chessboard."""
-SIDES = "R, L: patient's right and left"
 
 
 def draw_registration_check(dwi: NDArray[Any], flair: NDArray[Any], grid: Grid) -> bytes:
@@ -54,29 +52,33 @@ def draw_registration_check(dwi: NDArray[Any], flair: NDArray[Any], grid: Grid) 
             column_titles=tuple(view.describe_slice(index) for index in slices),
             spacing_mm=view.spacing_mm[1:],
             crop=crop_to_brain(brain, view),
-            caption=f"{SIDES}     outline: brain on the DWI",
+            caption="outline: brain on the DWI",
         )
     )
 
 
-def draw_brain_mask_check(images: Mapping[str, NDArray[Any]], brain_mask: NDArray[np.uint8], grid: Grid) -> bytes:
-    """Draw the images, by name as printed, with the outline of the brain mask; arrays (z, y, x), all on `grid`."""
+def draw_brain_mask_check(dwi: NDArray[Any], brain_mask: NDArray[np.uint8], grid: Grid) -> bytes:
+    """Draw the DWI as it was before the brain was extracted, with the outline of the mask; as a PNG.
+
+    Parameters
+    ----------
+    dwi, brain_mask : numpy.ndarray
+        (z, y, x), both on `grid`.
+    grid : Grid
+        Their geometry.
+    """
     view = find_axial_view(grid)
-    brain = view.apply(brain_mask) > 0
+    head, brain = view.apply(dwi), view.apply(brain_mask) > 0
     slices = _choose_slices(brain)
-    rows = []
-    for name, image in images.items():
-        shown = view.apply(image)
-        window = find_window(name, shown, brain)
-        rows.append(tuple(Panel(shown[index], window, brain[index], BRAIN_COLOUR) for index in slices))
+    window = find_window("DWI", head, brain)
     return draw_sheet(
         Sheet(
-            panels=tuple(rows),
-            row_titles=tuple(images),
+            panels=(tuple(Panel(head[index], window, brain[index], BRAIN_COLOUR) for index in slices),),
+            row_titles=("DWI",),
             column_titles=tuple(view.describe_slice(index) for index in slices),
             spacing_mm=view.spacing_mm[1:],
-            crop=crop_to_brain(brain, view),
-            caption=f"{SIDES}     outline: brain mask",
+            crop=crop_to_brain(find_brain(head), view),
+            caption="outline: brain mask",
         )
     )
 

@@ -9,7 +9,8 @@ from deepisles.case.volume import Volume
 from deepisles.findings.lesions import Lesion
 from deepisles.members.member import Prediction
 from deepisles.preparation.prepared import PreparedCase
-from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
+from deepisles.reports.folder import write_folder
+from deepisles.reports.page_pictures import BRAIN_MASK_NAME
 from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.report import Report
 
@@ -34,6 +35,8 @@ class EnsembleResult:
         The same as report.json, writing time aside.
     brain_mask : Volume or None
         uint8 {0, 1} on the DWI's grid, where the brain was extracted.
+    unstripped_dwi : Volume or None
+        The DWI as it came, where the brain was extracted.
     """
 
     mask: Volume
@@ -45,6 +48,7 @@ class EnsembleResult:
     images: PreparedCase
     report: Report
     brain_mask: Volume | None = None
+    unstripped_dwi: Volume | None = None
 
     def save(self, folder: str | Path, save_members: bool = False, pictures: PictureChoice = "viewer") -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
@@ -71,4 +75,4 @@ class EnsembleResult:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
                 maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
-        write_folder(Path(folder), maps, self.images, self.report, pictures)
+        write_folder(Path(folder), maps, self.images, self.report, pictures, self.unstripped_dwi)

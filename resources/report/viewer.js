@@ -7,7 +7,7 @@
   const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 
   const OUTLINE_COLOUR = "#ff6a00";
-  const AGREEMENT_COLOURS = [[0, 0, 0], [86, 180, 233], [240, 228, 66], [213, 94, 0]];
+  const AGREEMENT_COLOURS = [[0, 0, 0], [86, 180, 233], [240, 228, 66], [204, 121, 167]];
   const LEAST_SHOWN_PROBABILITY = 5;
   const OVERLAY_OPACITY = 0.55;
   const VIEWS = {
@@ -56,7 +56,9 @@
   const viewer = new ReportViewer({
     backColor: [0, 0, 0, 1],
     crosshairColor: [0.35, 0.85, 1, 1],
-    crosshairWidth: 0.5,
+    crosshairGap: 8,
+    crosshairWidth: 0.6,
+    crosshairWidthUnit: "mm",
     dragAndDropEnabled: false,
     fontColor: [1, 1, 1, 1],
     isNearestInterpolation: true,
@@ -66,6 +68,7 @@
     multiplanarPadPixels: 8,
     multiplanarShowRender: SHOW_RENDER.NEVER,
     scrollRequiresFocus: true,
+    showAllOrientationMarkers: true,
     showLegend: false,
   });
   await viewer.attachToCanvas(canvas);
