@@ -108,6 +108,19 @@ def test_the_output_folder_is_complete_and_reads_back(ensemble, case, tmp_path):
     assert told["lesion_volume_ml"] == pytest.approx(int(mask.array.sum()) * 0.012)
 
 
+def test_how_much_is_drawn_can_be_chosen(ensemble, case, tmp_path):
+    result = segment(ensemble, case[0])
+    pages = {}
+    for pictures in ("viewer", "static", "none"):
+        # into the same folder: no picture of the run before stays
+        result.save(tmp_path, pictures=pictures)
+        pages[pictures] = (tmp_path / "report.html").read_text()
+        assert (tmp_path / "overview.png").exists() == (pictures != "none")
+    assert ["viewer-canvas" in page for page in pages.values()] == [True, False, False]
+    assert ["<img" in page for page in pages.values()] == [True, True, False]
+    assert len(pages["none"]) < 20_000 < len(pages["static"]) < 1_000_000 < len(pages["viewer"]) < 8_000_000
+
+
 def test_no_lesion_is_an_answer(ensemble, tmp_path):
     images, _ = make_bright_case()
     # even noise has no voxel two deviations above its mean
