@@ -33,38 +33,45 @@ ELASTIX: Final = (
     "S. Klein et al., elastix: a toolbox for intensity-based medical image registration. IEEE Transactions on Medical "
     "Imaging 29, 196-205 (2010), doi 10.1109/TMI.2009.2035616"
 )
+DEEPBET: Final = (
+    "L. Fisch et al., deepbet: Fast brain extraction of T1-weighted MRI using Convolutional Neural Networks. "
+    "arXiv 2308.07003 (2023)"
+)
 
 
 def list_references(report: Report) -> tuple[str, ...]:
-    """List the works that `describe_method` numbers, from 1."""
-    works = [DEEPISLES, ISLES22, *(MEMBERS[name] for name in _names(report))]
-    if _registered(report):
+    """List the works that belong to a case, in the order in which `describe_method` numbers them, from 1."""
+    works = [DEEPISLES, ISLES22, *(MEMBERS[member.name] for member in report.members if member.status == "ran")]
+    if report.inputs.registration == "elastix":
         works.append(ELASTIX)
+    if (_find_extractor(report) or "").startswith("deepbet"):
+        works.append(DEEPBET)
     return tuple(works)
 
 
 def describe_method(report: Report) -> str:
     """Say in a paragraph that a paper can take over how this case was segmented."""
-    software = report.software
-    names = _names(report)
-    members = ", ".join(f"{name.upper()} [{3 + place}]" for place, name in enumerate(names))
+    works = list_references(report)
+
+    def cite(name: str, work: str) -> str:
+        return f"{name} [{works.index(work) + 1}]" if work in works else name
+
+    members = [cite(member.name.upper(), MEMBERS[member.name]) for member in report.members if member.status == "ran"]
+    challenge = cite("the ISLES'22 challenge", ISLES22)
+    extractor = _find_extractor(report)
     sentences = [
-        f"Ischemic lesions were segmented with deepisles {software.version}, a re-implementation of DeepISLES [1], an "
-        f"ensemble from the ISLES'22 challenge [2], by {members}.",
+        f"Ischemic lesions were segmented with deepisles {report.software.version}, a re-implementation of "
+        f"{cite('DeepISLES', DEEPISLES)}, by {', '.join(members)}, members of an ensemble from {challenge}.",
         f"Rule: {report.consensus.description}.",
         f"Weights: {report.weights.bundle}, SHA-256 {report.weights.digest[:12]}.",
     ]
-    if _registered(report):
-        sentences.append(f"FLAIR was registered to DWI with elastix [{3 + len(names)}].")
-    if report.brain_extraction is not None and report.brain_extraction.status == "done":
-        sentences.append(f"The brain was extracted with {report.brain_extraction.method}.")
+    if ELASTIX in works:
+        sentences.append(f"FLAIR was registered to DWI with {cite('elastix', ELASTIX)}.")
+    if extractor is not None:
+        sentences.append(f"The brain was extracted with {cite(extractor, DEEPBET)}.")
     return " ".join(sentences)
 
 
-def _names(report: Report) -> tuple[str, ...]:
-    """Members that answered."""
-    return tuple(member.name for member in report.members if member.status == "ran")
-
-
-def _registered(report: Report) -> bool:
-    return report.inputs.registration == "elastix"
+def _find_extractor(report: Report) -> str | None:
+    told = report.brain_extraction
+    return told.method if told is not None and told.status == "done" else None

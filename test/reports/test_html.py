@@ -181,8 +181,9 @@ def test_without_pictures_there_are_words(lesion_report: Report) -> None:
 def test_says_what_to_cite(lesion_report: Report) -> None:
     text = Page(render_html(lesion_report, PICTURES)).text
     assert "re-implementation of DeepISLES [1]" in text
-    assert "by SEALS [3], NVAUTO [4]." in text, "SWAN failed"
+    assert "by SEALS [3], NVAUTO [4], members of" in text, "SWAN failed"
     assert "registered to DWI with elastix [5]" in text
+    assert "extracted with deepbet 1.0.2 [6]" in text
     for work in ("s41467-025-62373-x", "s41592-020-01008-z", "2209.09546", "TMI.2009.2035616"):
         assert work in text
     assert "Factorizer" not in text
