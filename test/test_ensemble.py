@@ -233,6 +233,10 @@ def test_a_head_is_stripped_reported_and_its_mask_saved(extracting, tmp_path):
     assert mask.grid.matches(result.mask.grid, 1e-4)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "intensity 1.0 on the DWI" in page
+    # the mask is judged on the DWI as it came
+    assert "outline of the brain mask" in page
+    assert result.unstripped_dwi is not None
+    assert result.unstripped_dwi.array[outside].any()
 
 
 @pytest.mark.parametrize(("mode", "status"), [("auto", "not-needed"), ("off", "off")])

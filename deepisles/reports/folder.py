@@ -65,7 +65,7 @@ def write_folder(
         raise OutputError(f"Cannot write to the output folder: {error.strerror or error}.") from error
     for name, volume in maps.items():
         write_volume(folder / f"{name}.nii.gz", volume.array, volume.grid)
-    drawn = draw_pictures(images, maps, pictures, report.inputs.registration == "elastix", unstripped_dwi)
+    drawn = draw_pictures(images, maps, pictures, unstripped_dwi)
     if drawn.overview is not None:
         write_bytes(folder / OVERVIEW_NAME, drawn.overview)
     write_bytes(folder / "report.html", render_html(report, drawn).encode())

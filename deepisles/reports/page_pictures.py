@@ -41,7 +41,6 @@ def draw_pictures(
     images: PreparedCase,
     maps: Mapping[str, Volume],
     choice: PictureChoice = "viewer",
-    registered: bool = False,
     unstripped_dwi: Volume | None = None,
 ) -> PagePictures:
     """Draw a case.
@@ -55,8 +54,6 @@ def draw_pictures(
         the images' grid.
     choice : str
         How much is wanted.
-    registered : bool
-        Whether the FLAIR was registered, which a picture then lets judge.
     unstripped_dwi : Volume, optional
         The DWI before the brain was extracted, by which a picture lets the mask be judged.
     """
@@ -66,7 +63,7 @@ def draw_pictures(
     arrays = {name: volume.array for name, volume in images.by_name().items()}
     mask, probability, agreement = (maps[f"lesion_{name}"].array for name in ("mask", "probability", "agreement"))
     registration = brain_mask = viewer = None
-    if registered and images.flair is not None:
+    if images.flair is not None:
         registration = draw_registration_check(images.dwi.array, images.flair.array, grid)
     if unstripped_dwi is not None and BRAIN_MASK_NAME in maps:
         brain_mask = draw_brain_mask_check(unstripped_dwi.array, maps[BRAIN_MASK_NAME].array, grid)

@@ -1,6 +1,6 @@
 // The viewer in report.html: NiiVue with the copies of the images that the page carries, and lesion outlines over it.
 // The page does without it: what it needs stays hidden until NiiVue has drawn.
-(async () => {
+const startViewer = async () => {
   "use strict";
   const { Niivue, NVImage, SLICE_TYPE, MULTIPLANAR_TYPE, SHOW_RENDER } = niivue;
   const find = (id) => document.getElementById(id);
@@ -48,11 +48,7 @@
   }
 
   const canvas = find("viewer-canvas");
-  if (!document.createElement("canvas").getContext("webgl2")) return;
   const told = JSON.parse(find("viewer-data").textContent);
-  find("viewer").hidden = false;
-  find("viewer-missing").hidden = true;
-
   const viewer = new ReportViewer({
     backColor: [0, 0, 0, 1],
     crosshairColor: [0.35, 0.85, 1, 1],
@@ -210,25 +206,42 @@
   });
 
   // the number of a lesion becomes a button, for the keyboard; the mouse may take the whole row
+  const goTo = (row) => {
+    const [left, back, up] = row.dataset.lps.split(" ").map(Number);
+    goneTo = row;
+    moveTo(viewer.mm2frac([-left, -back, up], 0, true));
+  };
   for (const row of lesionRows) {
-    const goTo = () => {
-      const [left, back, up] = row.dataset.lps.split(" ").map(Number);
-      goneTo = row;
-      moveTo(viewer.mm2frac([-left, -back, up], 0, true));
-      find("viewer").scrollIntoView({ block: "nearest" });
-    };
     const number = row.querySelector("th");
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = number.textContent;
     button.setAttribute("aria-label", `${number.textContent}: show this lesion in the viewer`);
-    number.replaceChildren(button);
+    number.textContent = "";
+    number.append(button);
     row.classList.add("link");
-    row.addEventListener("click", goTo);
+    row.addEventListener("click", () => {
+      goTo(row);
+      find("viewer").scrollIntoView({ block: "nearest" });
+    });
   }
   if (lesionRows.length > 0) find("lesions-hint").hidden = false;
 
   showImages();
-  const first = lesionRows[0] ? lesionRows[0].dataset.lps.split(" ").map(Number) : null;
-  moveTo(first ? viewer.mm2frac([-first[0], -first[1], first[2]], 0, true) : [0.5, 0.5, 0.5]);
+  if (lesionRows.length > 0) goTo(lesionRows[0]);
+  else moveTo([0.5, 0.5, 0.5]);
+};
+
+(() => {
+  const show = (isShown) => {
+    document.getElementById("viewer").hidden = !isShown;
+    document.getElementById("viewer-missing").hidden = isShown;
+  };
+  if (!document.createElement("canvas").getContext("webgl2")) return;
+  // NiiVue measures its canvas, which therefore has to be seen
+  show(true);
+  startViewer().catch((error) => {
+    show(false);
+    throw error;
+  });
 })();
