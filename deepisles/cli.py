@@ -25,6 +25,7 @@ from deepisles.options import (
     parse_vote_weights,
 )
 from deepisles.plain_errors import Debug, plain_errors
+from deepisles.reports.picture_choice import PictureChoice
 
 app = typer.Typer(
     name="deepisles",
@@ -104,6 +105,10 @@ def segment(
         typer.Option(help="DICOM SEG and SR. source: on the DWI's own DICOM series; derived: on one made of the DWI."),
     ] = "off",
     dicom_probability: Annotated[bool, typer.Option(help="With DICOM output, the probability as DICOM SEG.")] = False,
+    pictures: Annotated[
+        PictureChoice,
+        typer.Option(help="viewer: overview.png, and a viewer in report.html; static: no viewer; none: text alone."),
+    ] = "viewer",
     debug: Debug = False,
 ) -> None:
     """Segment one case."""
@@ -127,6 +132,7 @@ def segment(
             save_members=save_members,
             dicom_output=dicom_output,
             dicom_probability=dicom_probability,
+            pictures=pictures,
             debug=debug,
         )
         if input_folder is not None:
@@ -148,7 +154,7 @@ def _segment_files(source: CaseSource, output: Path, options: SegmentOptions) ->
     ensemble = load_ensemble(options)
     with TerminalProgress() as progress:
         result = segment_files(ensemble, source, options, progress)
-    result.save(output, options.save_members)
+    result.save(output, options.save_members, options.pictures)
     report = result.report
     typer.echo(f"{report.verdict}: {report.lesion_volume_ml:.2f} ml in {report.lesion_count} lesion(s)")
     for warning in (*report.warnings, *filter(None, [report.degraded_reason])):

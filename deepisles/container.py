@@ -27,6 +27,7 @@ from deepisles.options import (
     parse_vote_weights,
 )
 from deepisles.progress import Progress
+from deepisles.reports.picture_choice import PictureChoice
 from deepisles.segmenting import load_ensemble, segment_files
 
 INPUT: Final = Path("/input")
@@ -95,7 +96,7 @@ def run_container(
     else:
         source = replace(find_plain_case(input_folder), series=series or SeriesChoice())
         result = segment_files(load_ensemble(options), source, options, progress)
-        result.save(output_folder, options.save_members)
+        result.save(output_folder, options.save_members, options.pictures)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -200,6 +201,10 @@ def _parser() -> argparse.ArgumentParser:
         "--dicom-probability",
         action=argparse.BooleanOptionalAction,
         help="with DICOM output, the probability as DICOM SEG",
+        "--pictures",
+        choices=get_args(PictureChoice),
+        default="viewer",
+        help="viewer: overview.png, and a viewer in report.html; static: no viewer; none: text alone",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     return parser
@@ -222,6 +227,7 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
         save_members=bool(chosen.save_members),
         dicom_output=chosen.dicom_output,
         dicom_probability=bool(chosen.dicom_probability),
+        pictures=chosen.pictures,
         debug=chosen.debug,
     )
 

@@ -243,6 +243,7 @@ class Ensemble:
             brain_mask=brain.mask,
             mni=in_mni.alignment if mni else None,
             dicom=dicom,
+            unstripped_dwi=brain.dwi_before,
         )
 
     def _needs_flair(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from deepisles.errors import InputRefused
+from deepisles.reports.picture_choice import PictureChoice
 
 MEMBERS = ("seals", "nvauto", "swan")
 Registration = Literal["auto", "elastix", "none"]
@@ -54,6 +55,8 @@ class SegmentOptions:
         "source" writes a DICOM segmentation and measurements on the DWI's own series, "derived" on a series made of it.
     dicom_probability : bool
         With DICOM output, write the probability as DICOM too.
+    pictures : str
+        How much is drawn: "viewer", "static" (report.html without its viewer) or "none".
     debug : bool
         Show tracebacks and debug messages.
     """
@@ -73,6 +76,7 @@ class SegmentOptions:
     save_members: bool = False
     dicom_output: DicomOutput = "off"
     dicom_probability: bool = False
+    pictures: PictureChoice = "viewer"
     debug: bool = False
 
 

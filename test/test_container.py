@@ -54,7 +54,7 @@ def test_grand_challenge_tree(tmp_path, weights):
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "lesion: " in ran.stdout
     assert PATIENT not in ran.stdout
-    assert len(list_files(tmp_path / "output")) == 5
+    assert len(list_files(tmp_path / "output")) == 6
     assert json.loads((tmp_path / "output" / "stroke-lesion-count.json").read_text()) == 1
 
 

@@ -108,6 +108,19 @@ def test_the_output_folder_is_complete_and_reads_back(ensemble, case, tmp_path):
     assert told["lesion_volume_ml"] == pytest.approx(int(mask.array.sum()) * 0.012)
 
 
+def test_how_much_is_drawn_can_be_chosen(ensemble, case, tmp_path):
+    result = segment(ensemble, case[0])
+    pages = {}
+    for pictures in ("viewer", "static", "none"):
+        # into the same folder: no picture of the run before stays
+        result.save(tmp_path, pictures=pictures)
+        pages[pictures] = (tmp_path / "report.html").read_text()
+        assert (tmp_path / "overview.png").exists() == (pictures != "none")
+    assert ["viewer-canvas" in page for page in pages.values()] == [True, False, False]
+    assert ["<img" in page for page in pages.values()] == [True, True, False]
+    assert len(pages["none"]) < 20_000 < len(pages["static"]) < 1_000_000 < len(pages["viewer"]) < 8_000_000
+
+
 def test_no_lesion_is_an_answer(ensemble, tmp_path):
     images, _ = make_bright_case()
     # even noise has no voxel two deviations above its mean
@@ -220,6 +233,10 @@ def test_a_head_is_stripped_reported_and_its_mask_saved(extracting, tmp_path):
     assert mask.grid.matches(result.mask.grid, 1e-4)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "intensity 1.0 on the DWI" in page
+    # the mask is judged on the DWI as it came
+    assert "outline of the brain mask" in page
+    assert result.unstripped_dwi is not None
+    assert result.unstripped_dwi.array[outside].any()
 
 
 @pytest.mark.parametrize(("mode", "status"), [("auto", "not-needed"), ("off", "off")])

@@ -17,7 +17,8 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> subprocess.C
 
 
 @pytest.mark.parametrize(
-    "script", ["build.sh", "export.sh", "demo.sh", "test.sh", "tools/environment.sh", "test/fuzz/run"]
+    "script",
+    ["build.sh", "export.sh", "demo.sh", "test.sh", "tools/environment.sh", "tools/build_niivue.sh", "test/fuzz/run"],
 )
 def test_scripts_explain_themselves(script: str) -> None:
     answer = run(PROJECT / script, "--help")

@@ -16,10 +16,11 @@ from deepisles.case.formats import METAIMAGE_SUFFIX, split_name
 from deepisles.case.source import CaseSource
 from deepisles.errors import OutputError
 from deepisles.grandchallenge.inputs import GrandChallengeInputs
-from deepisles.grandchallenge.sockets import COUNT, DWI, REPORT, RESULTS, SEGMENTATION, VOLUME
+from deepisles.grandchallenge.sockets import COUNT, DWI, REPORT, RESULTS, SEGMENTATION, THUMBNAIL, VOLUME
 from deepisles.options import SegmentOptions
 from deepisles.progress import Progress
 from deepisles.reports.images import write_bytes, write_volume
+from deepisles.reports.overview import draw_thumbnail
 from deepisles.segmenting import segment_files
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def check_output(output: Path, inputs: GrandChallengeInputs) -> None:
 
 
 def write_outputs(output: Path, result: EnsembleResult, dwi_file_name: str) -> None:
-    """Write the declared outputs: mask, volume, count, report and the results.json of ISLES'22.
+    """Write the declared outputs: mask, volume, count, report, thumbnail and the results.json of ISLES'22.
 
     Everything is written to a hidden folder first and then renamed, so that a failure leaves nothing behind.
 
@@ -116,7 +117,10 @@ def write_outputs(output: Path, result: EnsembleResult, dwi_file_name: str) -> N
         }
         for path, document in documents.items():
             write_bytes(staging / path, _as_json(document))
-        _publish(staging, output, (mask_path, *documents))
+        images = {name: volume.array for name, volume in result.images.by_name().items()}
+        thumbnail = draw_thumbnail(images, result.mask.array, result.mask.grid)
+        write_bytes(staging / THUMBNAIL.relative_path, thumbnail)
+        _publish(staging, output, (mask_path, THUMBNAIL.relative_path, *documents))
 
 
 def _name_mask(dwi_file_name: str) -> str:

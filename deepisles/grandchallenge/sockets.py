@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["Image", "Segmentation", "Float", "Integer", "Anything"]
+Kind = Literal["Image", "Segmentation", "Float", "Integer", "Anything", "Thumbnail png"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Socket:
     slug : str
         The platform's name for it.
     kind : str
-        What the platform expects in its place: an image folder for "Image" and "Segmentation", else one JSON file.
+        What the platform expects in its place: an image folder for "Image" and "Segmentation", a picture for
+        "Thumbnail png", else one JSON file.
     relative_path : str
         Its place below /input or /output, unless inputs.json says otherwise.
     other_slugs : tuple of str
@@ -49,12 +50,15 @@ SEGMENTATION: Final = Socket("stroke-lesion-segmentation", "Segmentation", "imag
 VOLUME: Final = Socket("stroke-lesion-volume", "Float", "stroke-lesion-volume.json")
 COUNT: Final = Socket("stroke-lesion-count", "Integer", "stroke-lesion-count.json")
 REPORT: Final = Socket("stroke-lesion-report", "Anything", "stroke-lesion-report.json")
+THUMBNAIL: Final = Socket(
+    "stroke-lesion-segmentation-thumbnail", "Thumbnail png", "stroke-lesion-segmentation-thumbnail.png"
+)
 RESULTS: Final = Socket("results-json-file", "Anything", "results.json")
 """What evalutils containers wrote; the platform no longer reads it, older test scripts do."""
 
 IMAGES: Final = (DWI, ADC, FLAIR)
 EXTRAS: Final = (SETTINGS, *PARAMETERS)
-OUTPUTS: Final = (SEGMENTATION, VOLUME, COUNT, REPORT, RESULTS)
+OUTPUTS: Final = (SEGMENTATION, VOLUME, COUNT, REPORT, THUMBNAIL, RESULTS)
 
 INTERFACES: Final = (frozenset({DWI, ADC, FLAIR}), frozenset({DWI, ADC}))
 """The sets of images that are accepted; any of `EXTRAS` may come with them."""

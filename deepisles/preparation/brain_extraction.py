@@ -49,6 +49,8 @@ class BrainExtraction:
         Volume of the mask.
     seconds : float or None
         Wall time of the extraction.
+    dwi_before : Volume or None
+        The DWI as it was before, by which the mask can be judged.
     """
 
     status: Literal["not-needed", "done", "off"]
@@ -58,6 +60,7 @@ class BrainExtraction:
     applied_to: tuple[Modality, ...] = ()
     volume_ml: float | None = None
     seconds: float | None = None
+    dwi_before: Volume | None = None
 
 
 def strip_case(case: Case, mode: str, extractor: BrainExtractor) -> tuple[Case, BrainExtraction]:
@@ -115,6 +118,7 @@ def strip_case(case: Case, mode: str, extractor: BrainExtractor) -> tuple[Case, 
         applied_to=wanted,
         volume_ml=measure_mask_ml(found.dwi),
         seconds=time.perf_counter() - started,
+        dwi_before=case.dwi,
     )
 
 

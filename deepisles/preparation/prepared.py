@@ -42,3 +42,8 @@ class PreparedCase:
     def grid(self) -> Grid:
         """The DWI's grid, on which every member answers."""
         return self.dwi.grid
+
+    def by_name(self) -> dict[str, Volume]:
+        """List the images by the names that people read: "DWI", "ADC" and, where there is one, "FLAIR"."""
+        named = {"DWI": self.dwi, "ADC": self.adc}
+        return named if self.flair is None else {**named, "FLAIR": self.flair}

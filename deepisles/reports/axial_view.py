@@ -49,6 +49,10 @@ class AxialView:
         """Index along `slice_axis` in storage of a displayed slice."""
         return self.slice_count - 1 - slice_index if self.flips[0] else slice_index
 
+    def describe_slice(self, slice_index: int) -> str:
+        """Name a displayed slice by its index in storage: ``"z 24"``."""
+        return f"{self.slice_axis} {self.stored_index(slice_index)}"
+
 
 def find_axial_view(grid: Grid) -> AxialView:
     """Find the view nearest to axial, seen from the feet: the patient's right is on the left of the picture."""

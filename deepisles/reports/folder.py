@@ -14,7 +14,8 @@ from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.html import render_html
 from deepisles.reports.images import write_bytes, write_volume
 from deepisles.reports.mni_images import MNI_FILES, write_mni_images
-from deepisles.reports.overview import draw_overview
+from deepisles.reports.page_pictures import BRAIN_MASK_NAME, draw_pictures
+from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.report import Report
 from deepisles.reports.tables import render_lesions, render_summary
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 REPORT_NAME = "report.json"
 """Written last: a folder that has it is complete."""
-BRAIN_MASK_NAME = "brain_mask"
+OVERVIEW_NAME = "overview.png"
 MEMBER_MAPS = "members/*_mask.nii.gz", "members/*_probability.nii.gz"
-"""With the brain mask, the folders mni and dicom, what not every case has."""
+"""With the brain mask, the overview and the folders mni and dicom, what not every case has."""
 DICOM_FOLDER: Final = "dicom"
 DICOM_FILES: Final = f"{DICOM_FOLDER}/*.dcm", f"{DICOM_FOLDER}/dwi/*.dcm"
 
@@ -35,22 +36,28 @@ def write_folder(
     maps: Mapping[str, Volume],
     images: PreparedCase,
     report: Report,
+    pictures: PictureChoice = "viewer",
+    unstripped_dwi: Volume | None = None,
     mni: MniAlignment | None = None,
     dicom: DicomPlan | None = None,
 ) -> None:
-    """Write a case's maps, picture, tables, page, DICOM output and report.
+    """Write a case's maps, pictures, tables, page, DICOM output and report.
 
     Parameters
     ----------
     folder : Path
         Made if absent. An earlier case's report.json is removed first, so that the folder never looks complete
-        while it is not, and so are maps of its that this case may not have.
+        while it is not, and so are files of its that this case may not have.
     maps : mapping
-        Volumes by name without suffix; "lesion_mask" is the mask that the picture outlines.
+        Volumes by name without suffix; the three that begin with "lesion_" and the brain mask are drawn too.
     images : PreparedCase
-        What the picture shows.
+        What the pictures show.
     report : Report
         The time that writing took and what DICOM was written are added to it.
+    pictures : str
+        How much is drawn.
+    unstripped_dwi : Volume, optional
+        The DWI before the brain was extracted, for the picture of the brain mask.
     mni : MniAlignment, optional
         Where the case lies in MNI152 space; then the folder mni is written too.
     dicom : DicomPlan, optional
@@ -66,7 +73,7 @@ def write_folder(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT_NAME).unlink(missing_ok=True)
         # an earlier case's would pass for this one's
-        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", *MEMBER_MAPS, *MNI_FILES, *DICOM_FILES):
+        for pattern in (f"{BRAIN_MASK_NAME}.nii.gz", OVERVIEW_NAME, *MEMBER_MAPS, *MNI_FILES, *DICOM_FILES):
             for stale in folder.glob(pattern):
                 stale.unlink()
     except OSError as error:
@@ -75,12 +82,10 @@ def write_folder(
         write_volume(folder / f"{name}.nii.gz", volume.array, volume.grid)
     if mni is not None:
         write_mni_images(folder, maps, images, mni)
-    rows = {"DWI": images.dwi.array, "ADC": images.adc.array}
-    if images.flair is not None:
-        rows["FLAIR"] = images.flair.array
-    overview = draw_overview(rows, maps["lesion_mask"].array, images.grid)
-    write_bytes(folder / "overview.png", overview)
-    write_bytes(folder / "report.html", render_html(report, overview).encode())
+    drawn = draw_pictures(images, maps, pictures, unstripped_dwi)
+    if drawn.overview is not None:
+        write_bytes(folder / OVERVIEW_NAME, drawn.overview)
+    write_bytes(folder / "report.html", render_html(report, drawn).encode())
     write_bytes(folder / "lesions.csv", render_lesions(report).encode())
     write_bytes(folder / "summary.csv", render_summary(report).encode())
     if dicom is not None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from functools import cache
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
 
+from deepisles.reports.page_pictures import PagePictures
+from deepisles.reports.references import describe_method, list_references
 from deepisles.reports.report import BrainExtractionReport, DicomImageReport, DicomReport, Report, TerritoryReport
+from deepisles.reports.viewer_images import ViewerImages
 from deepisles.resources import resource_path
 
-CITATION: Final = (
-    "de la Rosa et al., DeepISLES: a clinically validated ischemic stroke segmentation model from the ISLES'22 "
-    "challenge, Nature Communications 16, 7357 (2025), doi 10.1038/s41467-025-62373-x"
-)
+VIEWER_SCRIPTS: Final = ("niivue/niivue.min.js", "viewer.js")
 MEMBER_TITLES: Final = {"seals": "SEALS", "nvauto": "NVAUTO", "swan": "SWAN"}
 STATUS_TITLES: Final = {"ran": "ran", "failed": "failed", "not-run": "did not run"}
 PATTERN_TITLES: Final = {
@@ -37,15 +40,15 @@ REGISTRATION_TITLES: Final = {
 }
 
 
-def render_html(report: Report, overview_png: bytes) -> str:
-    """Render the report as one self-contained page: no script, no request, the picture inside.
+def render_html(report: Report, pictures: PagePictures) -> str:
+    """Render the report as one self-contained page: no request, everything inside, no script but the viewer's.
 
     Parameters
     ----------
     report : Report
         What report.json says.
-    overview_png : bytes
-        The picture of `draw_overview`.
+    pictures : PagePictures
+        What is drawn of the case.
 
     Returns
     -------
@@ -55,8 +58,11 @@ def render_html(report: Report, overview_png: bytes) -> str:
     template = _environment().get_template("report.html")
     return template.render(
         report=report,
-        picture=base64.b64encode(overview_png).decode("ascii"),
-        citation=CITATION,
+        pictures=pictures,
+        viewer=pictures.viewer,
+        scripts=() if pictures.viewer is None else _read_scripts(),
+        methods=describe_method(report),
+        references=list_references(report),
         member_titles=MEMBER_TITLES,
         status_titles=STATUS_TITLES,
         registration_titles=REGISTRATION_TITLES,
@@ -147,6 +153,38 @@ def as_sentence(text: str) -> str:
     return phrase[:1].upper() + phrase[1:] + ("" if phrase.endswith((".", "!", "?")) else ".")
 
 
+def embed_png(png: bytes) -> str:
+    """Make an address that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def digest_script(script: str) -> str:
+    """Name a script as a Content-Security-Policy does, so that the browser runs it and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+def embed_viewer_data(viewer: ViewerImages, report: Report) -> Markup:
+    """Write what viewer.js reads, as JSON that cannot end its element."""
+    return htmlsafe_json_dumps(
+        {
+            "images": [{"name": image.name, "nifti": image.nifti, "window": image.window} for image in viewer.images],
+            "mask": viewer.mask,
+            "probability": viewer.probability,
+            "agreement": viewer.agreement,
+            "axis": viewer.slice_axis,
+            "slices": viewer.stored_slices,
+            "members": sum(member.status == "ran" for member in report.members),
+        }
+    )
+
+
+@cache
+def _read_scripts() -> tuple[Markup, ...]:
+    """Read the viewer's program; it comes with the project, so nothing in it is escaped."""
+    texts = (resource_path("report", *name.split("/")).read_text(encoding="utf-8") for name in VIEWER_SCRIPTS)
+    return tuple(Markup(text) for text in texts)  # noqa: S704
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -165,5 +203,8 @@ def _environment() -> Environment:
         dicom=describe_dicom,
         brain_extraction=describe_brain_extraction,
         sentence=as_sentence,
+        png=embed_png,
+        digest=digest_script,
+        viewer_data=embed_viewer_data,
     )
     return environment

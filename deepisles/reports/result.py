@@ -11,7 +11,9 @@ from deepisles.findings.lesions import Lesion
 from deepisles.members.member import Prediction
 from deepisles.preparation.mni_alignment import MniAlignment
 from deepisles.preparation.prepared import PreparedCase
-from deepisles.reports.folder import BRAIN_MASK_NAME, write_folder
+from deepisles.reports.folder import write_folder
+from deepisles.reports.page_pictures import BRAIN_MASK_NAME
+from deepisles.reports.picture_choice import PictureChoice
 from deepisles.reports.report import Report
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class EnsembleResult:
         Where the case lies in MNI152 space, if images there are wanted.
     dicom : DicomPlan or None
         DICOM that `save` is to write too.
+    unstripped_dwi : Volume or None
+        The DWI as it came, where the brain was extracted.
     """
 
     mask: Volume
@@ -55,9 +59,20 @@ class EnsembleResult:
     brain_mask: Volume | None = None
     mni: MniAlignment | None = None
     dicom: DicomPlan | None = None
+    unstripped_dwi: Volume | None = None
 
-    def save(self, folder: str | Path, save_members: bool = False) -> None:
+    def save(self, folder: str | Path, save_members: bool = False, pictures: PictureChoice = "viewer") -> None:
         """Write the output folder: maps, pictures and pages first, report.json last.
+
+        Parameters
+        ----------
+        folder : path
+            Made if absent.
+        save_members : bool
+            Write each member's mask and probability too.
+        pictures : str
+            "viewer": overview.png, and report.html with pictures and the viewer; "static": without the viewer;
+            "none": report.html of text alone.
 
         Raises
         ------
@@ -71,4 +86,13 @@ class EnsembleResult:
             for name, prediction in self.predictions.items():
                 maps[f"members/{name}_mask"] = self.mask.with_array(prediction.mask)
                 maps[f"members/{name}_probability"] = self.mask.with_array(prediction.probability)
-        write_folder(Path(folder), maps, self.images, self.report, self.mni, self.dicom)
+        write_folder(
+            Path(folder),
+            maps,
+            self.images,
+            self.report,
+            pictures=pictures,
+            unstripped_dwi=self.unstripped_dwi,
+            mni=self.mni,
+            dicom=self.dicom,
+        )

@@ -45,5 +45,6 @@ def choose_slices(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], most: int
         distance = np.abs(np.arange(len(area))[:, None] - touched).min(axis=1)
         return tuple(sorted(int(i) for i in np.argsort(distance, kind="stable")[:most]))
     filled = np.flatnonzero(brain.any(axis=(1, 2)))
-    spread = np.linspace(*MIDDLE, most) * (filled.size - 1)
+    heights = np.linspace(*MIDDLE, most) if most > 1 else np.array([np.mean(MIDDLE)])
+    spread = heights * (filled.size - 1)
     return tuple(int(i) for i in np.unique(filled[np.round(spread).astype(int)]))

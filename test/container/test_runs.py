@@ -46,6 +46,7 @@ def test_real_case_writes_the_declared_outputs_only(grand_challenge_run: Any) ->
         "results.json",
         "stroke-lesion-count.json",
         "stroke-lesion-report.json",
+        "stroke-lesion-segmentation-thumbnail.png",
         "stroke-lesion-volume.json",
     ]
 

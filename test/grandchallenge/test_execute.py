@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from bright_member import BrightMember
 from grand_challenge_tree import write_bright_tree
 from heads import IntensityExtractor, make_adc, make_head
+from PIL import Image
 from scipy import ndimage
 from threshold_bundle import make_threshold_bundle
 
@@ -18,8 +19,10 @@ from deepisles import Ensemble
 from deepisles.errors import GeometryError, InputRefused, OutputError
 from deepisles.grandchallenge.execute import run_case, write_outputs
 from deepisles.grandchallenge.inputs import resolve_inputs
+from deepisles.grandchallenge.sockets import OUTPUTS
 from deepisles.options import SegmentOptions
 from deepisles.reports.images import write_volume
+from deepisles.reports.overview import OUTLINE_COLOUR
 from deepisles.reports.report import Report
 
 OPTIONS = SegmentOptions(registration="none")
@@ -61,6 +64,7 @@ def test_exactly_the_declared_outputs(output, case):
         "results.json",
         "stroke-lesion-count.json",
         "stroke-lesion-report.json",
+        "stroke-lesion-segmentation-thumbnail.png",
         "stroke-lesion-volume.json",
     ]
     assert {path.name for path in output.iterdir() if path.is_dir()} == {"images"}
@@ -88,6 +92,15 @@ def test_report_is_valid_and_agrees(output):
     assert report.lesion_volume_ml == read(output / "stroke-lesion-volume.json")
     assert report.lesion_count == read(output / "stroke-lesion-count.json")
     assert report.inputs.modalities == ("dwi", "adc", "flair")
+
+
+def test_the_thumbnail_is_a_small_picture_of_the_lesion(output):
+    with Image.open(output / "stroke-lesion-segmentation-thumbnail.png") as thumbnail:
+        assert thumbnail.format == "PNG"
+        picture = np.asarray(thumbnail.convert("RGB")).astype(int)
+    outline = np.array([int(OUTLINE_COLOUR[i : i + 2], 16) for i in (1, 3, 5)])
+    assert (np.abs(picture - outline).max(axis=-1) < 60).sum() > 50
+    assert picture.shape[1] < 1200
 
 
 def test_legacy_results_have_their_exact_shape(output, case):
@@ -205,5 +218,5 @@ def test_the_settings_can_ask_for_brain_extraction(ensemble, tmp_path, settings,
     (tmp_path / "input" / "deepisles_settings.json").write_text(settings)
     options = replace(OPTIONS, brain_extraction=option)
     run_case(resolve_inputs(tmp_path / "input"), tmp_path / "output", extracting, options)
-    assert len(list_files(tmp_path / "output")) == 5
+    assert len(list_files(tmp_path / "output")) == len(OUTPUTS)
     assert read(tmp_path / "output" / "stroke-lesion-report.json")["brain_extraction"]["status"] == status

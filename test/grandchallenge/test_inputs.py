@@ -247,5 +247,7 @@ def test_the_table_keeps_the_platforms_rules():
     for socket in sockets:
         is_image = socket.kind in ("Image", "Segmentation")
         assert socket.relative_path.startswith("images/") == is_image
-        assert socket.relative_path.endswith(".json") != is_image
+        suffix = {"Image": "", "Segmentation": "", "Thumbnail png": ".png"}.get(socket.kind, ".json")
+        assert socket.relative_path.rpartition("/")[2].removeprefix(socket.slug) in (suffix, socket.relative_path)
+        assert socket.relative_path.endswith(suffix)
     assert all(interface <= set(IMAGES) for interface in INTERFACES)

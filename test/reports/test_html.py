@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from html.parser import HTMLParser
 
 import pytest
 
 from deepisles.reports.html import as_sentence, describe_position, describe_slices, render_html
+from deepisles.reports.page_pictures import PagePictures
 from deepisles.reports.report import BrainExtractionReport, Report
+from deepisles.reports.viewer_images import ViewerImage, ViewerImages
 
 PICTURE = b"\x89PNG\r\n\x1a\n-picture"
+PICTURES = PagePictures(overview=PICTURE)
 VOID = {"meta", "img", "br", "link", "input", "hr"}
+VIEWER = ViewerImages((ViewerImage("DWI", "AAAA", (3, 180)),), "BBBB", "CCCC", "DDDD", "z", (4, 3, 2), (2, 2, 1))
+WITH_VIEWER = PagePictures(overview=PICTURE, registration=b"r", brain_mask=b"b", viewer=VIEWER)
 HOSTILE = "<script>alert(1)</script><img src='http://outside.example/x.png' onerror=alert(2)> \"quoted\" {{ 7*7 }}"
 
 
@@ -23,6 +30,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.rows: list[list[str]] = []
+        self.scripts: list[str] = []
         self._open: list[str] = []
         self.feed(html)
         self.close()
@@ -33,6 +41,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self._open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -43,8 +53,10 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Note text, outside style sheets."""
-        if "style" in self._open:
+        """Note text, outside style sheets and scripts."""
+        if "style" in self._open or "script" in self._open:
+            if self._open[-1] == "script":
+                self.scripts[-1] += data
             return
         self.text += data
         if self.rows and ("td" in self._open or "th" in self._open):
@@ -60,7 +72,7 @@ class Page(HTMLParser):
 
 
 def test_says_what_the_report_says(lesion_report: Report) -> None:
-    page = Page(render_html(lesion_report, PICTURE))
+    page = Page(render_html(lesion_report, PICTURES))
     for said in ("Lesion found", "9.36 ml", "Not every member answered", "The ADC map lies on", "2 x 2 x 3 mm"):
         assert said in page.text
     assert page.row("1") == ["1", "8.148", "43.1 L, 5.0 A, 16.0 S", "22-24, 27, 29-30", "0.87", "95%", "88%", "-",
@@ -77,14 +89,14 @@ def test_says_what_the_report_says(lesion_report: Report) -> None:
 
 
 def test_what_makes_a_result_doubtful_comes_before_the_pictures(lesion_report: Report) -> None:
-    text = Page(render_html(lesion_report, PICTURE)).text
+    text = Page(render_html(lesion_report, PICTURES)).text
     order = ("Degraded result", "Warnings", "Not a medical device", "Pictures", "Lesions")
     places = [text.index(said) for said in order]
     assert places == sorted(places)
 
 
 def test_a_case_without_lesion_says_so(empty_report: Report) -> None:
-    page = Page(render_html(empty_report, PICTURE))
+    page = Page(render_html(empty_report, PICTURES))
     assert "No lesion found" in page.text
     assert "0.00 ml" in page.text
     assert "Degraded" not in page.text
@@ -110,14 +122,17 @@ def test_hostile_text_stays_text(lesion_report: Report) -> None:
             "timing_seconds": {HOSTILE: 1.0},
         }
     )
-    page = Page(render_html(report, PICTURE))
+    page = Page(render_html(report, PICTURES))
     assert page.all("script") == []
     assert len(page.all("img")) == 1
-    assert page.text.count(HOSTILE) == 14
+    with_viewer = Page(render_html(report, WITH_VIEWER))
+    assert len(with_viewer.scripts) == 3
+    assert len(with_viewer.all("img")) == 3
+    assert page.text.count(HOSTILE) == 18
 
 
 def test_needs_nothing_from_outside(lesion_report: Report) -> None:
-    html = render_html(lesion_report, PICTURE)
+    html = render_html(lesion_report, PICTURES)
     page = Page(html)
     for tag, attributes in page.elements:
         assert tag not in ("script", "link", "iframe", "object", "embed", "base", "form")
@@ -133,8 +148,49 @@ def test_needs_nothing_from_outside(lesion_report: Report) -> None:
     assert "default-src 'none'" in (policy or "")
 
 
+def test_no_script_runs_but_the_viewers(lesion_report: Report) -> None:
+    html = render_html(lesion_report, WITH_VIEWER)
+    page = Page(html)
+    data, *programs = page.scripts
+    policy = next(meta["content"] for meta in page.all("meta") if "http-equiv" in meta) or ""
+    allowed = [base64.b64encode(hashlib.sha256(program.encode()).digest()).decode() for program in programs]
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src " + " ".join(
+        f"'sha256-{digest}'" for digest in allowed
+    )
+    assert [attributes for attributes in page.all("script") if attributes] == [
+        {"type": "application/json", "id": "viewer-data"}
+    ]
+    assert "niivue" in programs[0]
+    assert json.loads(data)["slices"] == [4, 3, 2]
+    assert json.loads(data)["members"] == 2
+    # what is not NiiVue's own names no address
+    assert "://" not in html.replace(programs[0], "")
+
+
+def test_coarse_copies_are_told(lesion_report: Report) -> None:
+    assert "2 x 2 x 1 voxels averaged to one" in Page(render_html(lesion_report, WITH_VIEWER)).text
+
+
+def test_without_pictures_there_are_words(lesion_report: Report) -> None:
+    page = Page(render_html(lesion_report, PagePictures()))
+    assert page.all("img") == []
+    assert page.all("script") == []
+    assert page.row("1")[1] == "8.148"
+
+
+def test_says_what_to_cite(lesion_report: Report) -> None:
+    text = Page(render_html(lesion_report, PICTURES)).text
+    assert "re-implementation of DeepISLES [1]" in text
+    assert "by SEALS [3], NVAUTO [4], members of" in text, "SWAN failed"
+    assert "registered to DWI with elastix [5]" in text
+    assert "extracted with deepbet 1.0.2 [6]" in text
+    for work in ("s41467-025-62373-x", "s41592-020-01008-z", "2209.09546", "TMI.2009.2035616"):
+        assert work in text
+    assert "Factorizer" not in text
+
+
 def test_can_be_read_without_seeing_it(lesion_report: Report) -> None:
-    page = Page(render_html(lesion_report, PICTURE))
+    page = Page(render_html(lesion_report, WITH_VIEWER))
     assert page.all("html")[0]["lang"] == "en"
     assert {meta.get("charset") for meta in page.all("meta")} >= {"utf-8"}
     assert all(header.get("scope") in ("row", "col") for header in page.all("th"))
@@ -142,6 +198,7 @@ def test_can_be_read_without_seeing_it(lesion_report: Report) -> None:
     assert len(page.all("h1")) == 1
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
+    assert all(image["alt"] for image in page.all("img"))
     assert {a["aria-labelledby"] for _, a in page.elements if "aria-labelledby" in a} <= set(identifiers)
 
 
@@ -163,7 +220,7 @@ def test_phrases_become_sentences() -> None:
 
 def test_brain_extraction_is_one_line(lesion_report: Report, empty_report: Report) -> None:
     def line(report: Report) -> str:
-        return Page(render_html(report, PICTURE)).row("Brain extraction")[1]
+        return Page(render_html(report, PICTURES)).row("Brain extraction")[1]
 
     assert line(lesion_report) == "deepbet 1.0.2 on the FLAIR, 1414 ml; applied to DWI, ADC, FLAIR"
     assert line(empty_report) == "not needed: the images show the brain alone"
@@ -173,8 +230,8 @@ def test_brain_extraction_is_one_line(lesion_report: Report, empty_report: Repor
 
 
 def test_dicom_is_told_by_series_number_and_rule(lesion_report):
-    page = render_html(lesion_report, b"")
+    page = render_html(lesion_report, PICTURES)
     assert "DWI from series 5, geometric mean of 3 directions (a gradient direction is stored)" in page
     assert "ADC from a series without number, computed from two b-values (named by the user)" in page
     inputs = lesion_report.inputs.model_copy(update={"dicom": None})
-    assert "DICOM" not in render_html(lesion_report.model_copy(update={"inputs": inputs}), b"")
+    assert "DICOM" not in render_html(lesion_report.model_copy(update={"inputs": inputs}), PICTURES)

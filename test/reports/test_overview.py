@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -13,51 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
+from storage_orders import GRID, ORDERS, make_head, store, store_grid
 
 from deepisles.case.itk_images import to_volume
 from deepisles.case.volume import Grid
 from deepisles.reports.axial_view import find_axial_view
 from deepisles.reports.outline import trace_outline
-from deepisles.reports.overview import OUTLINE_COLOUR, draw_overview
+from deepisles.reports.overview import OUTLINE_COLOUR, draw_overview, draw_thumbnail
+from deepisles.reports.panels import TEXT_PIXELS
 from deepisles.reports.slice_choice import choose_slices
 
-# about 17 degrees about x, columns along the index axes: to the left, to the back, up
-OBLIQUE_LPS = (1.0, 0.0, 0.0, 0.0, 0.956, -0.292, 0.0, 0.292, 0.956)
-GRID = Grid(shape=(20, 48, 40), spacing_mm=(3.0, 3.5, 6.0), origin_mm=(-58.0, -80.0, -50.0), direction=OBLIQUE_LPS)
-ORDERS = list(product(permutations(range(3)), product((False, True), repeat=3)))
 OUTLINE = np.array([int(OUTLINE_COLOUR[i : i + 2], 16) for i in (1, 3, 5)])
-
-
-def make_head() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Make an ellipsoid with a bright place on the patient's left, and the mask of that place; LPS order."""
-    z, y, x = np.indices(GRID.shape, dtype=np.float32)
-    head = ((z - 9.5) / 8) ** 2 + ((y - 23.5) / 20) ** 2 + ((x - 19.5) / 17) ** 2 < 1
-    lesion = (np.abs(z - 12) < 2) & (np.abs(y - 15) < 4) & (np.abs(x - 28) < 4)
-    image = head * (100 + 2 * x + y + 3 * z) + lesion * 200
-    return image.astype(np.float32), lesion.astype(np.uint8)
-
-
-def store(array: NDArray[np.generic], order: tuple[int, ...], flips: tuple[bool, ...]) -> NDArray[np.generic]:
-    """Store an array with other axis order and directions."""
-    return np.ascontiguousarray(np.flip(np.transpose(array, order), [axis for axis in range(3) if flips[axis]]))
-
-
-def store_grid(grid: Grid, order: tuple[int, ...], flips: tuple[bool, ...]) -> Grid:
-    """Give the geometry that belongs to `store`."""
-    shape = tuple(grid.shape[axis] for axis in order)
-    direction = np.array(grid.direction).reshape(3, 3)
-    # index axis k of (x, y, z) is array axis 2 - k
-    columns = [2 - order[2 - k] for k in range(3)]
-    signs = [-1.0 if flips[2 - k] else 1.0 for k in range(3)]
-    first = np.zeros(3)
-    for axis in range(3):
-        first[order[axis]] = shape[axis] - 1 if flips[axis] else 0
-    return Grid(
-        shape=(shape[0], shape[1], shape[2]),
-        spacing_mm=tuple(grid.spacing_mm[k] for k in columns),
-        origin_mm=tuple(grid.to_physical_mm(first).tolist()),
-        direction=tuple((direction[:, columns] * signs).ravel().tolist()),
-    )
 
 
 def decode(png: bytes) -> NDArray[np.uint8]:
@@ -88,18 +53,21 @@ def test_every_storage_order_shows_the_same_anatomy(order: tuple[int, ...], flip
     np.testing.assert_array_equal(np.sort(stored.ravel()), np.sort(image[12].ravel()))
 
 
-@pytest.mark.parametrize(("order", "flips"), [ORDERS[0], ORDERS[5], ORDERS[22], ORDERS[47]])
-def test_a_lesion_on_the_patients_left_is_on_the_right_of_each_panel(
-    order: tuple[int, ...], flips: tuple[bool, ...]
-) -> None:
+def test_a_lesion_on_the_patients_left_is_on_the_right_of_each_panel_in_every_storage_order() -> None:
     image, lesion = make_head()
-    stored_grid = store_grid(GRID, order, flips)
-    png = draw_overview({"DWI": store(image, order, flips)}, store(lesion, order, flips), stored_grid)
-    panel = panel_of_most_outline(find_outline(png))
-    rows, columns = np.nonzero(panel)
-    assert columns.size > 50
-    assert columns.mean() > 0.55 * panel.shape[1]
-    assert rows.mean() < 0.5 * panel.shape[0], "a frontal lesion lies in the upper half"
+    reference = None
+    for order, flips in ORDERS:
+        grid = store_grid(GRID, order, flips)
+        png = draw_overview({"DWI": store(image, order, flips)}, store(lesion, order, flips), grid)
+        panel = panel_of_most_outline(find_outline(png))
+        rows, columns = np.nonzero(panel)
+        assert columns.size > 50
+        assert columns.mean() > 0.55 * panel.shape[1]
+        assert rows.mean() < 0.5 * panel.shape[0], "a frontal lesion lies in the upper half"
+        # the same picture, but for the slices' names above it
+        anatomy = decode(png)[int(1.6 * TEXT_PIXELS) :]
+        reference = anatomy if reference is None else reference
+        np.testing.assert_array_equal(anatomy, reference)
 
 
 def test_voxels_keep_their_true_proportions() -> None:
@@ -146,6 +114,20 @@ def test_without_a_lesion_the_brain_is_shown_without_outline() -> None:
 def test_an_even_image_is_still_a_picture(value: int) -> None:
     image = np.full(GRID.shape, value, dtype=np.int16)
     assert decode(draw_overview({"DWI": image}, np.ones(GRID.shape, dtype=np.uint8), GRID)).ndim == 3
+
+
+def test_the_thumbnail_is_one_slice_of_every_image() -> None:
+    image, lesion = make_head()
+    images = {"DWI": image, "ADC": image, "FLAIR": image}
+    png = draw_thumbnail(images, lesion, GRID)
+    overview = decode(draw_overview(images, lesion, GRID))
+    assert decode(png).shape[0] < 0.5 * overview.shape[0]
+    assert decode(png).shape[1] < 0.7 * overview.shape[1]
+    for panel in np.array_split(find_outline(png), 3, axis=1):
+        assert np.nonzero(panel)[1].mean() > 0.55 * panel.shape[1]
+    without = draw_thumbnail(images, np.zeros_like(lesion), GRID)
+    assert not find_outline(without).any()
+    assert (decode(without).max(axis=-1) > 10).mean() > 0.2
 
 
 def test_the_same_case_gives_the_same_bytes() -> None:
