@@ -60,12 +60,17 @@ def run_case(
 
 
 def apply_settings(options: SegmentOptions, inputs: GrandChallengeInputs) -> SegmentOptions:
-    """Let a case's settings change the options: skull_strip strips in any case.
+    """Let a case's settings change the options: skull_strip strips in any case, a profile replaces the container's.
 
     False is what the platform sends where nobody chose, so it leaves the option as it is: "auto" leaves stripped images
     alone and strips the others, which nobody can want unstripped.
     """
-    return replace(options, brain_extraction="on") if inputs.settings.skull_strip else options
+    settings = inputs.settings
+    return replace(
+        options,
+        brain_extraction="on" if settings.skull_strip else options.brain_extraction,
+        profile=settings.profile or options.profile,
+    )
 
 
 def check_output(output: Path, inputs: GrandChallengeInputs) -> None:
