@@ -1,4 +1,6 @@
-# The container: one case from /input to /output (Grand Challenge "exec"). Build it with ./build.sh.
+# The container: one case from /input to /output. Build it with ./build.sh. Two targets that differ in how they are run:
+#   exec     once per case (what Grand Challenge does with an image that has no label)
+#   invoke   as a server that loads the networks once and segments a case per request (with the label)
 #
 # BASE_IMAGE: any linux/amd64 image with Python 3.11 or newer and its venv module, or pip. One that has the PyTorch of
 # requirements.txt keeps it; CUDA 12.6 is what Grand Challenge's T4 machines run.
@@ -47,9 +49,32 @@ LABEL org.opencontainers.image.title="deepisles" \
 # reports name the revision, which there is no git to ask for here
 RUN if [ "${REVISION}" != unknown ]; then echo "${REVISION}" > REVISION; fi
 
+# What is installed, as a list for machines (CycloneDX) and with every licence for people; its tool stays in this stage.
+FROM runtime AS inventory
+COPY requirements-inventory.txt ./
+RUN --mount=type=bind,from=wheelhouse,target=/wheelhouse \
+    if python3 -m pip --version >/dev/null 2>&1; then without_pip=--without-pip; fi \
+    && python3 -m venv --system-site-packages ${without_pip} /opt/inventory \
+    && if ls /wheelhouse/*.whl >/dev/null 2>&1; then offline="--no-index --find-links /wheelhouse"; fi \
+    && /opt/inventory/bin/python -m pip install --no-cache-dir --no-warn-script-location ${offline} \
+        --requirement requirements-inventory.txt
+COPY tools/write_notices.py ./
+RUN mkdir /inventory \
+    && /opt/inventory/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+        --output-format JSON --output-file /inventory/sbom.cdx.json /opt/venv/bin/python \
+    && /opt/venv/bin/python write_notices.py /inventory/THIRD_PARTY_NOTICES.txt
+
+FROM runtime AS finished
+COPY --from=inventory /inventory/ ./
 USER 10001:10001
 
+FROM finished AS invoke
+LABEL org.grand-challenge.api-method="invoke"
+EXPOSE 4743
+ENTRYPOINT ["/opt/venv/bin/deepisles", "serve"]
+CMD []
+
 # last, so that it is what a build without --target makes
-FROM runtime AS exec
+FROM finished AS exec
 ENTRYPOINT ["/opt/venv/bin/python", "/opt/app/process.py"]
 CMD []

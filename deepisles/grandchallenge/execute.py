@@ -24,6 +24,7 @@ from deepisles.segmenting import segment_files
 
 if TYPE_CHECKING:
     from deepisles.ensemble import Ensemble, EnsembleResult
+    from deepisles.reports.report import Report
 
 
 def run_case(
@@ -111,17 +112,17 @@ def write_outputs(output: Path, result: EnsembleResult, dwi_file_name: str) -> N
     """
     mask_name = _name_mask(dwi_file_name)
     mask_path = f"{SEGMENTATION.relative_path}/{mask_name}"
+    contents = {
+        VOLUME: _as_json(result.report.lesion_volume_ml),
+        COUNT: _as_json(result.report.lesion_count),
+        REPORT: _as_json(_leave_out_times(result.report).model_dump(mode="json")),
+        RESULTS: _as_json(_list_legacy_results(mask_name, dwi_file_name)),
+    }
     with _staging_folder(output) as staging:
         write_volume(staging / mask_path, result.mask.array, result.mask.grid)
-        documents = {
-            VOLUME.relative_path: result.report.lesion_volume_ml,
-            COUNT.relative_path: result.report.lesion_count,
-            REPORT.relative_path: result.report.model_dump(mode="json"),
-            RESULTS.relative_path: _list_legacy_results(mask_name, dwi_file_name),
-        }
-        for path, document in documents.items():
-            write_bytes(staging / path, _as_json(document))
-        _publish(staging, output, (mask_path, *documents))
+        for socket, content in contents.items():
+            write_bytes(staging / socket.relative_path, content)
+        _publish(staging, output, (mask_path, *(socket.relative_path for socket in contents)))
 
 
 def _name_mask(dwi_file_name: str) -> str:
@@ -136,6 +137,18 @@ def _list_legacy_results(mask_name: str, dwi_file_name: str) -> list[Mapping[str
             "inputs": [{"type": "Image", "slug": DWI.slug, "filename": dwi_file_name}],
         }
     ]
+
+
+def _leave_out_times(report: Report) -> Report:
+    """Make the same file of the same case, whenever it is run; the log tells how long stages took."""
+    brain = report.brain_extraction
+    return report.model_copy(
+        update={
+            "timing_seconds": {},
+            "members": tuple(member.model_copy(update={"seconds": None}) for member in report.members),
+            "brain_extraction": brain and brain.model_copy(update={"seconds": None}),
+        }
+    )
 
 
 def _as_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value

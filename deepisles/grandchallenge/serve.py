@@ -113,9 +113,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except (OSError, OverflowError) as error:
-        raise ServerError(
-            f"Port {port} of {host} cannot be listened on: stop what uses it, or give --port."
-        ) from error
+        raise ServerError(f"Port {port} of {host} cannot be listened on: stop what uses it, or give --port.") from error
 
 
 def _start_web_server(desk: CaseDesk, listener: socket.socket) -> None:

@@ -34,7 +34,13 @@ def case(tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/health", 200), ("GET", "/health/", 404), ("GET", "/", 404), ("GET", "/invoke", 405), ("GET", "/docs", 404)],
+    [
+        ("GET", "/health", 200),
+        ("GET", "/health/", 404),
+        ("GET", "/", 404),
+        ("GET", "/invoke", 405),
+        ("GET", "/docs", 404),
+    ],
 )
 def test_nothing_is_ever_redirected(server, method, path, status):
     assert server.ask(method, path)[0] == status
@@ -80,7 +86,9 @@ def test_health_is_answered_during_a_case(server, case):
 
 
 def test_stopped_between_cases_it_ends_well(weights, case, tmp_path):
-    with InvokeServer(tmp_path / "server", ["--weights", str(weights), "--device", "cpu", "--registration", "none"]) as one:
+    with InvokeServer(
+        tmp_path / "server", ["--weights", str(weights), "--device", "cpu", "--registration", "none"]
+    ) as one:
         one.wait_until_ready()
         assert one.segment(case)[0] == 201
         assert one.stop() == 0
