@@ -53,8 +53,8 @@ def require_architecture(name: str, capability: tuple[int, int], compiled: Seque
     capability : tuple of int
         Its compute capability, major and minor.
     compiled : sequence of str
-        What PyTorch holds: ``sm_86`` is code for 8.6 and later ones of 8; ``compute_90`` can be compiled for 9.0 and all
-        later ones; ``sm_90a`` is for 9.0 alone, ``sm_100f`` for 10.0 and later ones of 10.
+        What PyTorch holds: ``sm_86`` is code for 8.6 and later ones of 8; ``compute_90`` can be compiled for 9.0 and
+        all later ones; ``sm_90a`` is for 9.0 alone, ``sm_100f`` for 10.0 and later ones of 10.
 
     Raises
     ------

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,10 +50,12 @@ class InvokeServer:
 
     @property
     def stdout(self) -> str:
+        """What the server said so far."""
         return (self.folder / "stdout").read_text(encoding="utf-8")
 
     @property
     def stderr(self) -> str:
+        """What the server complained of so far."""
         return (self.folder / "stderr").read_text(encoding="utf-8")
 
     def ask(self, method: str, path: str) -> tuple[int, str]:
@@ -68,10 +71,8 @@ class InvokeServer:
         end = time.monotonic() + HEALTH_LIMIT_SECONDS
         while time.monotonic() < end:
             assert self.process.poll() is None, self.stderr
-            try:
+            with suppress(ConnectionError):
                 answers.append(self.ask("GET", "/health")[0])
-            except ConnectionError:
-                pass
             if answers and answers[-1] == 200:
                 return answers
             time.sleep(0.05)
@@ -85,6 +86,7 @@ class InvokeServer:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def segment(self, case: Path) -> tuple[int, str]:
+        """Put a case and ask for it."""
         self.put_case(case)
         return self.ask("POST", "/invoke")
 

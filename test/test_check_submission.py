@@ -14,7 +14,7 @@ import pytest
 from threshold_bundle import make_threshold_bundle
 
 PROJECT = Path(__file__).resolve().parents[1]
-PASSWD = "root:x:0:0::/root:/bin/sh\ndeepisles:x:10001:10001::/home/deepisles:/bin/sh\n"
+USERS = "root:x:0:0::/root:/bin/sh\ndeepisles:x:10001:10001::/home/deepisles:/bin/sh\n"
 LABEL = "org.grand-challenge.api-method"
 
 
@@ -49,9 +49,7 @@ def make_image_files(layers=None, settings=None, config=None, new_layout=False):
     content = json.dumps(document).encode()
     digest = hashlib.sha256(content).hexdigest()
     config_name = f"blobs/sha256/{digest}" if new_layout else f"{digest}.json"
-    packed = [
-        pack(layer) for layer in (layers or [{"etc": None, "etc/passwd": PASSWD.encode()}, {"opt/app/run": b"x"}])
-    ]
+    packed = [pack(layer) for layer in (layers or [{"etc": None, "etc/passwd": USERS.encode()}, {"opt/app/run": b"x"}])]
     names = [
         f"blobs/sha256/{hashlib.sha256(layer).hexdigest()}" if new_layout else f"layer{number}.tar"
         for number, layer in enumerate(packed)
@@ -105,8 +103,8 @@ def test_an_image_that_runs_as_root(tmp_path, user):
         ({"config": {"os": "windows"}}, "built for windows/amd64"),
         ({"settings": {"Labels": {LABEL: "serve"}}}, "is 'serve'; it must be exec or invoke"),
         ({"settings": {"Entrypoint": None}}, "neither entry point nor command"),
-        ({"layers": [{"etc/passwd": PASSWD.encode(), "opt/ml/model/w": b"1"}]}, "the first is /opt/ml/model/w"),
-        ({"layers": [{"etc/passwd": PASSWD.encode(), "./tmp/cache": b"1"}]}, "the first is /tmp/cache"),
+        ({"layers": [{"etc/passwd": USERS.encode(), "opt/ml/model/w": b"1"}]}, "the first is /opt/ml/model/w"),
+        ({"layers": [{"etc/passwd": USERS.encode(), "./tmp/cache": b"1"}]}, "the first is /tmp/cache"),
     ],
 )
 def test_an_image_with_one_thing_wrong(tmp_path, changes, fragment):
@@ -118,7 +116,7 @@ def test_an_image_with_one_thing_wrong(tmp_path, changes, fragment):
 
 
 def test_the_user_may_be_named_and_the_last_passwd_counts(tmp_path):
-    layers = [{"etc/passwd": PASSWD.encode()}, {"etc/passwd": b"root:x:0:0::/root:/bin/sh\n"}]
+    layers = [{"etc/passwd": USERS.encode()}, {"etc/passwd": b"root:x:0:0::/root:/bin/sh\n"}]
     named = {"User": "deepisles"}
     assert check(write_image(tmp_path, make_image_files(settings=named))).returncode == 0
     ran = check(write_image(tmp_path, make_image_files(settings=named, layers=layers)))

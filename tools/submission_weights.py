@@ -17,7 +17,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def check_weights(path: Path) -> Findings:
-    """Check model.tar.gz: does the platform unpack it, and does the container find a whole bundle then?
+    """Check that the platform unpacks model.tar.gz, and that the container finds a whole bundle then.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ def main() -> int:
         installed.setdefault(distribution.metadata["Name"].lower().replace("_", "-"), distribution)
     installed.pop(OWN_NAME, None)
     parts = [
-        f"{OWN_NAME} runs on the following {len(installed)} packages. Each is the work of its own authors, under its own "
-        "licence, which follows where the package carries its text.\n"
+        f"{OWN_NAME} runs on the following {len(installed)} packages. Each is the work of its own authors, under its "
+        "own licence, which follows where the package carries its text.\n"
     ]
     parts += [describe(installed[name]) for name in sorted(installed)]
     Path(sys.argv[1]).write_text("\n".join(parts), encoding="utf-8")
@@ -54,7 +54,7 @@ def name_licence(distribution: Distribution) -> str:
         return " ".join(stated.split())
     classifiers = about.get_all("Classifier") or []
     named = [line.rpartition("::")[2].strip() for line in classifiers if line.startswith("License ::")]
-    return ", ".join(named) or "see the text below" if stated else ", ".join(named) or "not stated"
+    return ", ".join(named) or ("see the text below" if stated else "not stated")
 
 
 def read_texts(distribution: Distribution) -> Iterator[str]:

@@ -3,7 +3,7 @@
     unshare --net --mount --pid --fork --kill-child python sandbox.py ORDERS.json COMMAND...
 
 buildah's own isolation leaves the root file system writable and gives no way to a server inside, so this does what a
-container runtime does: mounts, limits, chroot, another user. Needs root. It runs outside pytest and imports nothing of it.
+container runtime does: mounts, limits, chroot, another user. Needs root.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
     raise_loopback()
     build(root, orders)
     enter(root, orders)
-    os.execvpe(sys.argv[2], sys.argv[2:], orders["environment"])
+    os.execvpe(sys.argv[2], sys.argv[2:], orders["environment"])  # noqa: S606 - no shell is what is wanted
 
 
 if __name__ == "__main__":

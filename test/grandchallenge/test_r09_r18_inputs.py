@@ -112,7 +112,7 @@ def test_r15_settings_that_mean_nothing_are_refused(bright_case, content):
     (bright_case / "deepisles_settings.json").write_text(content)
     stated = describe_input("deepisles-settings", "deepisles_settings.json")
     write_inputs_json(bright_case, [stated, *map(describe_input, SLUGS)])
-    with pytest.raises(InputRefused, match="deepisles-settings are not understood: .* true or false"):
+    with pytest.raises(InputRefused, match=r"deepisles-settings are not understood: .* true or false"):
         resolve_inputs(bright_case)
 
 

@@ -9,19 +9,14 @@ import psutil
 import pytest
 from grand_challenge_tree import PATIENT, write_bright_tree
 from invoke_server import InvokeServer, find_free_port
-from threshold_bundle import make_threshold_bundle
 
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return make_threshold_bundle(tmp_path_factory.mktemp("weights"))
+FLAGS = ["--device", "cpu", "--registration", "none"]
 
 
 @pytest.fixture(scope="module")
 def server(weights, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
-    arguments = ["--weights", str(weights), "--device", "cpu", "--registration", "none"]
-    with InvokeServer(folder, arguments) as running:
+    with InvokeServer(folder, ["--weights", str(weights), *FLAGS]) as running:
         running.wait_until_ready()
         yield running
 
@@ -86,20 +81,23 @@ def test_health_is_answered_during_a_case(server, case):
 
 
 def test_stopped_between_cases_it_ends_well(weights, case, tmp_path):
-    with InvokeServer(
-        tmp_path / "server", ["--weights", str(weights), "--device", "cpu", "--registration", "none"]
-    ) as one:
+    with InvokeServer(tmp_path / "server", ["--weights", str(weights), *FLAGS]) as one:
         one.wait_until_ready()
         assert one.segment(case)[0] == 201
         assert one.stop() == 0
         assert one.stderr == ""
 
 
+def ask_in_vain(server):
+    with pytest.raises(ConnectionError):
+        server.ask("POST", "/invoke")
+
+
 def test_stopped_in_a_registration_it_leaves_no_process_and_no_output(weights, case, tmp_path):
     with InvokeServer(tmp_path / "server", ["--weights", str(weights), "--device", "cpu"]) as one:
         one.wait_until_ready()
         one.put_case(case)
-        asking = threading.Thread(target=lambda: pytest.raises(ConnectionError, one.ask, "POST", "/invoke"))
+        asking = threading.Thread(target=ask_in_vain, args=(one,))
         asking.start()
         while "prepare" not in one.stdout:
             assert one.process.poll() is None
