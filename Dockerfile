@@ -10,7 +10,7 @@ ARG BASE_IMAGE=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-runtime
 FROM scratch AS wheelhouse
 COPY requirements.txt /
 
-FROM ${BASE_IMAGE} AS runtime
+FROM ${BASE_IMAGE} AS packages
 
 # a fixed number, beyond those that base images give their own users
 RUN groupadd --gid 10001 deepisles \
@@ -33,6 +33,21 @@ RUN --mount=type=bind,from=wheelhouse,target=/wheelhouse \
     && if ls /wheelhouse/*.whl >/dev/null 2>&1; then offline="--no-index --find-links /wheelhouse"; fi \
     && python -m pip install --no-cache-dir --no-warn-script-location ${offline} --requirement requirements.txt
 
+# What is installed, as a list for machines (CycloneDX) and with every licence for people; its tool stays in this stage.
+FROM packages AS inventory
+COPY requirements-inventory.txt pyproject.toml tools/write_notices.py ./
+RUN --mount=type=bind,from=wheelhouse,target=/wheelhouse \
+    if ls /wheelhouse/*.whl >/dev/null 2>&1; then offline="--no-index --find-links /wheelhouse"; fi \
+    && python3 -m venv --without-pip /opt/inventory \
+    && python -m pip --python /opt/inventory/bin/python install --no-cache-dir --no-warn-script-location ${offline} \
+        --requirement requirements-inventory.txt \
+    && mkdir /inventory \
+    && /opt/inventory/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+        --output-format JSON --output-file /inventory/sbom.cdx.json /opt/venv/bin/python \
+    && python write_notices.py /inventory/THIRD_PARTY_NOTICES.txt
+
+FROM packages AS runtime
+COPY --from=inventory /inventory/ ./
 COPY pyproject.toml README.md LICENSE NOTICE process.py ./
 COPY resources ./resources
 COPY models ./models
@@ -49,32 +64,15 @@ LABEL org.opencontainers.image.title="deepisles" \
 # reports name the revision, which there is no git to ask for here
 RUN if [ "${REVISION}" != unknown ]; then echo "${REVISION}" > REVISION; fi
 
-# What is installed, as a list for machines (CycloneDX) and with every licence for people; its tool stays in this stage.
-FROM runtime AS inventory
-COPY requirements-inventory.txt ./
-RUN --mount=type=bind,from=wheelhouse,target=/wheelhouse \
-    if python3 -m pip --version >/dev/null 2>&1; then without_pip=--without-pip; fi \
-    && python3 -m venv --system-site-packages ${without_pip} /opt/inventory \
-    && if ls /wheelhouse/*.whl >/dev/null 2>&1; then offline="--no-index --find-links /wheelhouse"; fi \
-    && /opt/inventory/bin/python -m pip install --no-cache-dir --no-warn-script-location ${offline} \
-        --requirement requirements-inventory.txt
-COPY tools/write_notices.py ./
-RUN mkdir /inventory \
-    && /opt/inventory/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
-        --output-format JSON --output-file /inventory/sbom.cdx.json /opt/venv/bin/python \
-    && /opt/venv/bin/python write_notices.py /inventory/THIRD_PARTY_NOTICES.txt
-
-FROM runtime AS finished
-COPY --from=inventory /inventory/ ./
 USER 10001:10001
 
-FROM finished AS invoke
+FROM runtime AS invoke
 LABEL org.grand-challenge.api-method="invoke"
 EXPOSE 4743
 ENTRYPOINT ["/opt/venv/bin/deepisles", "serve"]
 CMD []
 
 # last, so that it is what a build without --target makes
-FROM finished AS exec
+FROM runtime AS exec
 ENTRYPOINT ["/opt/venv/bin/python", "/opt/app/process.py"]
 CMD []

@@ -30,6 +30,7 @@ from deepisles.container import (
 from deepisles.errors import ServerError
 from deepisles.grandchallenge.case_desk import CaseDesk
 from deepisles.grandchallenge.stopping import end_soon_after_a_signal
+from deepisles.options import SegmentOptions
 from deepisles.segmenting import load_ensemble
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         while True:
             order = desk.take()
             case_runs = True
-            sentence = _segment(chosen, ensemble)
+            sentence = _segment(chosen, options, ensemble)
             case_runs = False
             desk.finish(order, sentence)
     except KeyboardInterrupt as error:
@@ -95,13 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
 
 
-def _segment(chosen: argparse.Namespace, ensemble: Ensemble) -> str | None:
+def _segment(chosen: argparse.Namespace, options: SegmentOptions, ensemble: Ensemble) -> str | None:
     """Segment the case that lies in the input folder now; give the error's sentence if that fails."""
     started = time.monotonic()
     try:
-        run_container(
-            chosen.input, chosen.output, read_options(chosen), StageLog(), read_series(chosen), lambda _: ensemble
-        )
+        run_container(chosen.input, chosen.output, options, StageLog(), read_series(chosen), lambda _: ensemble)
     except Exception as error:  # whatever fails a case must not end the server
         fail(error)
         return explain(error)[0]

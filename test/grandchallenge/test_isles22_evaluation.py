@@ -20,7 +20,7 @@ ORIGINAL_NAME = "sub-strokecase0001_ses-0001_dwi.nii.gz"
 
 @pytest.fixture
 def evaluation(exec_run, tmp_path):
-    """Lay a job's output out as the platform does for the evaluation: imported under a key, told by predictions.json."""
+    """Lay a job's output out as the platform does for the evaluation: imported under a key, with predictions.json."""
     folder = tmp_path / "evaluation"
     job, key = str(uuid.uuid4()), str(uuid.uuid4())
     (written,) = (exec_run.output / SEGMENTATION.relative_path).iterdir()
