@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,6 @@ def test_r40_invoke_gives_what_exec_gives(session: Any, exec_runs: list[Any]) ->
 def test_r40_sigterm_in_the_middle_of_a_case_stops_the_image(
     invoke_image: str, invoke_config: dict[str, Any], sample_tree: Path, tmp_path: Path
 ) -> None:
-    import threading
-
     model = make_threshold_bundle(tmp_path / "model")
     with Container(invoke_image, invoke_config["config"], tmp_path / "container", model) as container:
         container.start()
