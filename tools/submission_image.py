@@ -20,6 +20,7 @@ GB = 1_000_000_000
 UNVERIFIED_UPLOAD_BYTES = 2 * GB
 VERIFIED_UPLOAD_BYTES = 128 * GB
 MAX_JSON_BYTES = 64 << 20
+CHUNK_BYTES = 1 << 20
 COMPRESSION_MAGIC = (b"\x1f\x8b", b"\xfd7zXZ\x00")
 
 
@@ -157,10 +158,10 @@ def _read_layer(stream: _Prefixed) -> _Layer | None:
                     layer.hidden.append(f"/{name}")
                 elif name == "etc/passwd" and (file := inner.extractfile(member)) is not None:
                     layer.passwd = file.read(MAX_JSON_BYTES).decode(errors="replace")
-    except tarfile.ReadError as error:
-        # a layer that was cut is no tar either, but then the outer archive is cut too
-        if "truncated" in str(error) or "unexpected end" in str(error):
-            raise
+    except tarfile.ReadError:
+        # no tar; or the archive around it was cut, which reading on brings to light
+        while stream.read(CHUNK_BYTES):
+            pass
         return None
     return layer
 
