@@ -10,7 +10,8 @@ Usage: ./build.sh [OPTIONS] [-- ENGINE OPTIONS]
 
 Builds the container image with docker, or else podman or buildah.
 
-  --name NAME[:TAG]      image name (default: deepisles:VERSION)
+  --name NAME[:TAG]      image name (default: deepisles:VERSION, and deepisles-invoke:VERSION with --target invoke)
+  --target exec|invoke   how Grand Challenge runs it: once per case (default), or as a server that keeps its networks
   --base-image IMAGE     image with Python 3.11 or newer, and best with the PyTorch of requirements.txt, to build on
                          (default: the CUDA image that the Dockerfile names)
   --wheelhouse FOLDER    install from the wheels in FOLDER, without a network; nothing of it but what is installed stays
@@ -24,10 +25,11 @@ What follows -- goes to the engine's build command as it is.
 USAGE
 }
 
-name=deepisles engine="" base_image="" wheelhouse="" weights=""
+name="" target=exec engine="" base_image="" wheelhouse="" weights=""
 while [ "$#" -gt 0 ]; do
     case "$1" in
         --name) name=$(value_of "$@"); shift 2 ;;
+        --target) target=$(value_of "$@"); shift 2 ;;
         --base-image) base_image=$(value_of "$@"); shift 2 ;;
         --wheelhouse) wheelhouse=$(value_of "$@"); shift 2 ;;
         --weights) weights=$(value_of "$@"); shift 2 ;;
@@ -38,6 +40,11 @@ while [ "$#" -gt 0 ]; do
     esac
 done
 
+case "$target" in
+    exec) name=${name:-deepisles} ;;
+    invoke) name=${name:-deepisles-invoke} ;;
+    *) fail "--target takes exec or invoke, not '$target'." ;;
+esac
 if [ -n "$wheelhouse" ] && ! compgen -G "$wheelhouse/*.whl" >/dev/null; then
     fail "$wheelhouse holds no wheels; fill it with: pip wheel -r requirements.txt -w $wheelhouse"
 fi
@@ -50,7 +57,7 @@ revision=$(git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)
 if [ "$revision" != unknown ] && [ -n "$(git status --porcelain)" ]; then revision+=-dirty; fi
 
 options=(
-    --platform linux/amd64 --target exec --tag "$name"
+    --platform linux/amd64 --target "$target" --tag "$name"
     --build-arg "VERSION=$(project_version)" --build-arg "REVISION=$revision"
 )
 if [ -n "$base_image" ]; then options+=(--build-arg "BASE_IMAGE=$base_image"); fi

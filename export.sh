@@ -9,7 +9,8 @@ usage() {
 Usage: ./export.sh [OPTIONS]
 
 Writes two files for upload to Grand Challenge: the image that build.sh made, and the weights, which the platform
-unpacks to /opt/ml/model.
+unpacks to /opt/ml/model. Beside the image lies the list of what is in it (an SBOM in CycloneDX). Check both before you
+upload them: tools/check_submission dist/*.tar.gz
 
   --name NAME[:TAG]    image name (default: deepisles:VERSION)
   --weights FOLDER     weights bundle to pack as model.tar.gz (default: models/published)
@@ -20,6 +21,7 @@ unpacks to /opt/ml/model.
 USAGE
 }
 
+inventory=/opt/app/sbom.cdx.json
 name=deepisles engine="" weights=models/published output=dist only=""
 while [ "$#" -gt 0 ]; do
     case "$1" in
@@ -47,9 +49,29 @@ save_image() {
     esac
 }
 
+# the list that was made while the image was built, from a container that is never started
+save_inventory() {
+    local container
+    case "$engine" in
+        docker | podman)
+            container=$("$engine" create "$name")
+            "$engine" cp "$container:$inventory" "$partial" >/dev/null
+            "$engine" rm "$container" >/dev/null
+            ;;
+        buildah)
+            container=$(buildah from "$name")
+            cp "$(buildah mount "$container")$inventory" "$partial"
+            buildah rm "$container" >/dev/null
+            ;;
+    esac
+    mv "$partial" "$1"
+    echo "Inventory: $1"
+}
+
 export_image() {
     local archive
     archive="$output/$(basename "$name" | tr : -).tar.gz"
+    save_inventory "${archive%.tar.gz}.cdx.json"
     echo "Saving $name with $engine"
     save_image | compress >"$partial"
     mv "$partial" "$archive"

@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 suite=bookworm
 base="localhost/deepisles-ci-base:$suite"
 image=localhost/deepisles:ci
+invoke_image=localhost/deepisles-invoke:ci
 python="$PWD/.venv/bin/python"
 cache="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deepisles-ci"
 
@@ -59,26 +60,27 @@ make_wheelhouse() {
     here=$("$python" -c "$python_version")
     there=$(python_of_base)
     [ "$here" = "$there" ] || fail "wheels for Python $here do not fit the base's Python $there; make .venv with Python $there."
-    wheelhouse="$cache/wheelhouse-$here-$(sha256sum requirements.txt | cut -c1-16)"
+    wheelhouse="$cache/wheelhouse-$here-$(cat requirements.txt requirements-inventory.txt | sha256sum | cut -c1-16)"
     if [ -d "$wheelhouse" ]; then return; fi
     say "Making the wheels of requirements.txt"
     rm -rf "$cache"/wheelhouse-* "$cache/partial"
-    "$python" -m pip wheel --quiet --quiet --requirement requirements.txt --wheel-dir "$cache/partial"
+    "$python" -m pip wheel --quiet --quiet --requirement requirements.txt --requirement requirements-inventory.txt --wheel-dir "$cache/partial"
     mv "$cache/partial" "$wheelhouse"
 }
 
 image_id() {
-    buildah inspect --type image --format '{{.FromImageID}}' "$image" 2>/dev/null || true
+    buildah inspect --type image --format '{{.FromImageID}}' "$1" 2>/dev/null || true
 }
 
+# build_image TARGET NAME
 build_image() {
     local before
-    before=$(image_id)
-    ./build.sh --engine buildah --name "$image" --base-image "$base" --wheelhouse "$wheelhouse" \
+    before=$(image_id "$2")
+    ./build.sh --engine buildah --target "$1" --name "$2" --base-image "$base" --wheelhouse "$wheelhouse" \
         -- --layers --isolation chroot --network host >"$scratch/build.log" 2>&1 \
         || { tail -n 60 "$scratch/build.log" >&2 && fail "the image could not be built; its last messages are above."; }
     # the last run's image has lost its name to this one; a run that was cut off may have left containers of it
-    if [ -n "$before" ] && [ "$before" != "$(image_id)" ]; then buildah rmi --force "$before" >/dev/null; fi
+    if [ -n "$before" ] && [ "$before" != "$(image_id "$2")" ]; then buildah rmi --force "$before" >/dev/null; fi
 }
 
 clean_up() {
@@ -95,10 +97,13 @@ trap clean_up EXIT
 install_tools
 make_base
 make_wheelhouse
-say "Building the image"
-build_image
+say "Building the images"
+build_image exec "$image"
+build_image invoke "$invoke_image"
 say "Saving the image and the weights"
 ./export.sh --engine buildah --name "$image" --weights models/tiny --output "$scratch/export"
-say "Running the image"
-"$python" -m pytest test/container --image "$image" --exported "$scratch/export" --basetemp "$scratch/pytest" --durations 5
+say "Checking both as the platform does"
+tools/check_submission "$scratch"/export/*.tar.gz
+say "Running the images"
+"$python" -m pytest test/container --image "$image" --invoke-image "$invoke_image" --exported "$scratch/export" --basetemp "$scratch/pytest" --durations 5
 say "Done"

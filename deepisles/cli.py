@@ -163,6 +163,17 @@ def _segment_files(source: CaseSource, output: Path, options: SegmentOptions) ->
     typer.echo(f"report: {output / 'report.html'}")
 
 
+@app.command(
+    # --help too is the server's own: its flags are those of the container's process
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
+def serve(context: typer.Context) -> None:
+    """Load the networks and segment a case per HTTP request (Grand Challenge's "invoke" interface)."""
+    from deepisles.grandchallenge.serve import run
+
+    run(context.args)
+
+
 @app.command()
 def bench(
     dwi: Annotated[Path, typer.Option(help="Diffusion-weighted image.")],

@@ -6,11 +6,11 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn, get_args
+from typing import TYPE_CHECKING, Final, NoReturn, get_args
 
 from deepisles.case.layouts import find_plain_case
 from deepisles.case.source import SeriesChoice
@@ -29,6 +29,9 @@ from deepisles.options import (
 from deepisles.progress import Progress
 from deepisles.reports.picture_choice import PictureChoice
 from deepisles.segmenting import load_ensemble, segment_files
+
+if TYPE_CHECKING:
+    from deepisles.ensemble import Ensemble
 
 INPUT: Final = Path("/input")
 OUTPUT: Final = Path("/output")
@@ -61,8 +64,9 @@ def run_container(
     options: SegmentOptions,
     progress: Progress | None = None,
     series: SeriesChoice | None = None,
+    load: Callable[[SegmentOptions], Ensemble] = load_ensemble,
 ) -> None:
-    """Segment the case in `input_folder`.
+    """Segment the case in `input_folder`: what both front ends do, the process for one case and the server.
 
     Parameters
     ----------
@@ -77,6 +81,8 @@ def run_container(
         Who watches.
     series : SeriesChoice, optional
         Series that are to be taken from DICOM.
+    load : callable, optional
+        Gives the networks for the options, after the input was looked at; a server has them already.
 
     Raises
     ------
@@ -92,10 +98,10 @@ def run_container(
             raise InputRefused("A Grand Challenge case has no DICOM output: leave out --dicom-output.")
         inputs = resolve_inputs(input_folder)
         check_output(output_folder, inputs)
-        run_case(inputs, output_folder, load_ensemble(options), options, progress)
+        run_case(inputs, output_folder, load(options), options, progress)
     else:
         source = replace(find_plain_case(input_folder), series=series or SeriesChoice())
-        result = segment_files(load_ensemble(options), source, options, progress)
+        result = segment_files(load(options), source, options, progress)
         result.save(output_folder, options.save_members, options.pictures)
 
 
@@ -114,23 +120,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code: 0, or that of the error.
     """
+    chosen = begin(make_parser(), arguments)
+    try:
+        run_container(chosen.input, chosen.output, read_options(chosen), StageLog(), read_series(chosen))
+    except (Exception, KeyboardInterrupt) as error:  # the outermost frame: whatever comes here ends in one sentence
+        return fail(error)
+    return 0
+
+
+def begin(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Set up the streams, the log and SIGTERM, which ends a container as Ctrl-C does, and read the flags."""
     _set_up_streams()
-    chosen = _parser().parse_args(arguments)
+    chosen = parser.parse_args(arguments)
     _set_up_logging(chosen.debug)
     # a plain SIGTERM would leave the registration's process behind
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        run_container(chosen.input, chosen.output, _read_options(chosen), StageLog(), _read_series(chosen))
-    except DeepIslesError as error:
-        return _fail(str(error), error.exit_code, error)
-    except MemoryError as error:
-        return _fail("The machine ran out of memory: run the case on one with more.", UNEXPECTED_EXIT_CODE, error)
-    except KeyboardInterrupt as error:
-        return _fail("The case was interrupted.", INTERRUPTED_EXIT_CODE, error)
-    except Exception as error:  # the outermost frame: whatever comes here still ends in one sentence
+    return chosen
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """Put an error into one plain sentence that may be shown to anybody, with its exit code."""
+    if isinstance(error, DeepIslesError):
+        sentence, exit_code = str(error), error.exit_code
+    elif isinstance(error, MemoryError):
+        sentence, exit_code = "The machine ran out of memory: run the case on one with more.", UNEXPECTED_EXIT_CODE
+    elif isinstance(error, KeyboardInterrupt):
+        sentence, exit_code = "The case was interrupted.", INTERRUPTED_EXIT_CODE
+    else:
         sentence = f"Unexpected error ({type(error).__name__}): run again with --debug and report what it shows."
-        return _fail(sentence, UNEXPECTED_EXIT_CODE, error)
-    return 0
+        exit_code = UNEXPECTED_EXIT_CODE
+    return " ".join(sentence.split())[:MAX_SENTENCE_LENGTH], exit_code
+
+
+def fail(error: BaseException) -> int:
+    """Say an error's sentence on stderr, as its last line, and give its exit code."""
+    logger.debug("the case ended here", exc_info=error)
+    sentence, exit_code = explain(error)
+    sys.stderr.write(f"{sentence}\n")
+    return exit_code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -138,10 +165,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE_EXIT_CODE, f"The command line is not understood, {message}: see --help.\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "process.py", description: str = "Segment one case.") -> argparse.ArgumentParser:
+    """Make the parser of the flags that the process and the server share: those of `deepisles segment`."""
     parser = _Parser(
-        prog="process.py",
-        description="Segment one case. For research use; not a medical device.",
+        prog=prog,
+        description=f"{description} For research use; not a medical device.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -201,6 +229,8 @@ def _parser() -> argparse.ArgumentParser:
         "--dicom-probability",
         action=argparse.BooleanOptionalAction,
         help="with DICOM output, the probability as DICOM SEG",
+    )
+    parser.add_argument(
         "--pictures",
         choices=get_args(PictureChoice),
         default="viewer",
@@ -210,7 +240,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
+def read_options(chosen: argparse.Namespace) -> SegmentOptions:
+    """Read how to segment from the flags.
+
+    Raises
+    ------
+    InputRefused
+        If a list of members or weights is not understood.
+    """
     return SegmentOptions(
         weights=chosen.weights,
         members=None if chosen.members is None else parse_members(chosen.members),
@@ -232,7 +269,8 @@ def _read_options(chosen: argparse.Namespace) -> SegmentOptions:
     )
 
 
-def _read_series(chosen: argparse.Namespace) -> SeriesChoice:
+def read_series(chosen: argparse.Namespace) -> SeriesChoice:
+    """Read the choice of DICOM series from the flags."""
     return SeriesChoice(chosen.dwi_series, chosen.adc_series, chosen.flair_series)
 
 
@@ -253,11 +291,3 @@ def _set_up_logging(debug: bool) -> None:
     logging.getLogger("deepisles").setLevel(logging.DEBUG if debug else logging.INFO)
     logging.captureWarnings(capture=True)
     logging.getLogger("py.warnings").setLevel(logging.WARNING if debug else logging.ERROR)
-
-
-def _fail(message: str, exit_code: int, error: BaseException) -> int:
-    """Say one sentence on stderr, as its last line."""
-    logger.debug("the case ended here", exc_info=error)
-    sentence = " ".join(message.split())
-    sys.stderr.write(f"{sentence[:MAX_SENTENCE_LENGTH]}\n")
-    return exit_code

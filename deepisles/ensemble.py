@@ -17,6 +17,7 @@ from deepisles.case.opening import OpenedCase, open_case
 from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.case.volume import Volume
 from deepisles.consensus.voting import ENSEMBLE, Consensus, Rule, decide
+from deepisles.cuda_fit import check_cuda_device
 from deepisles.device import choose_device, describe_device
 from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
@@ -109,7 +110,7 @@ class Ensemble:
         WeightsError
             If weights are missing or damaged, or lack an asked-for member.
         DeviceError
-            If the device is absent.
+            If the device is absent or cannot run them.
         """
         for name in members or ():
             if name not in ENSEMBLE:
@@ -120,6 +121,7 @@ class Ensemble:
         bundle = open_weights(Path(weights) if weights is not None else None)
         chosen = [name for name in ENSEMBLE if name in (members or bundle.member_names)]
         absent = [name for name in ENSEMBLE if members is None and name not in chosen]
+        check_cuda_device(place, bundle.count_bytes(chosen))
         return cls([load_member(bundle, name, place) for name in chosen], bundle, place, absent)
 
     def segment(

@@ -53,3 +53,9 @@ class OutputError(DeepIslesError):
     """The results cannot be written."""
 
     exit_code = 8
+
+
+class ServerError(DeepIslesError):
+    """The server cannot be started."""
+
+    exit_code = 9

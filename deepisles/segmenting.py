@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from deepisles.case.source import CaseSource
+from deepisles.cpu_count import count_cpus
 from deepisles.options import SegmentOptions
 from deepisles.progress import Progress
 
@@ -23,14 +24,18 @@ def load_ensemble(options: SegmentOptions) -> Ensemble:
     WeightsError
         If weights are missing or damaged, or lack an asked-for member.
     DeviceError
-        If the device is absent.
+        If the device is absent or cannot run the networks.
     """
     # importing the ensemble imports torch, which takes seconds that a refused input need not wait for
+    import torch
+
     from deepisles.device import describe_device
     from deepisles.ensemble import Ensemble
 
+    # torch knows how many CPUs it may be scheduled on, not how many its container is given; fewer stays as asked for
+    torch.set_num_threads(min(torch.get_num_threads(), count_cpus()))
     ensemble = Ensemble.load(options.weights, options.device, options.members)
-    logger.info("running on %s", describe_device(ensemble.device))
+    logger.info("running on %s, %d CPU thread(s)", describe_device(ensemble.device), torch.get_num_threads())
     return ensemble
 
 

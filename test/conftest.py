@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from requirement_table import pytest_runtest_logreport, pytest_terminal_summary
+
+__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
 
 # machines that test this are slow and busy: how long one example takes says nothing
 settings.register_profile("deepisles", deadline=None, max_examples=60)
 settings.load_profile("deepisles")
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take what test/container needs, which .ci/container.sh makes."""
+    parser.addoption("--image", help="exec image that buildah knows, to run")
+    parser.addoption("--invoke-image", help="invoke image that buildah knows, to run")
+    parser.addoption("--exported", type=Path, help="folder with what export.sh wrote of the exec image")
 
 
 @pytest.fixture(autouse=True)

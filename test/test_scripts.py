@@ -32,6 +32,7 @@ def test_scripts_explain_themselves(script: str) -> None:
     [
         (["build.sh", "--bogus"], "I do not know the option '--bogus'."),
         (["build.sh", "--name"], "--name needs a value; see"),
+        (["build.sh", "--target", "run"], "--target takes exec or invoke, not 'run'."),
         (["build.sh", "--wheelhouse", "test"], "test holds no wheels; fill it with: pip wheel"),
         (["build.sh", "--weights", "test"], "test holds no bundle.json; make a bundle with: deepisles weights fetch"),
         (

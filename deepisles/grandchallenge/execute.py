@@ -25,6 +25,7 @@ from deepisles.segmenting import segment_files
 
 if TYPE_CHECKING:
     from deepisles.ensemble import Ensemble, EnsembleResult
+    from deepisles.reports.report import Report
 
 
 def run_case(
@@ -61,12 +62,17 @@ def run_case(
 
 
 def apply_settings(options: SegmentOptions, inputs: GrandChallengeInputs) -> SegmentOptions:
-    """Let a case's settings change the options: skull_strip strips in any case.
+    """Let a case's settings change the options: skull_strip strips in any case, a profile replaces the container's.
 
     False is what the platform sends where nobody chose, so it leaves the option as it is: "auto" leaves stripped images
     alone and strips the others, which nobody can want unstripped.
     """
-    return replace(options, brain_extraction="on") if inputs.settings.skull_strip else options
+    settings = inputs.settings
+    return replace(
+        options,
+        brain_extraction="on" if settings.skull_strip else options.brain_extraction,
+        profile=settings.profile or options.profile,
+    )
 
 
 def check_output(output: Path, inputs: GrandChallengeInputs) -> None:
@@ -107,20 +113,19 @@ def write_outputs(output: Path, result: EnsembleResult, dwi_file_name: str) -> N
     """
     mask_name = _name_mask(dwi_file_name)
     mask_path = f"{SEGMENTATION.relative_path}/{mask_name}"
+    images = {name: volume.array for name, volume in result.images.by_name().items()}
+    contents = {
+        VOLUME: _as_json(result.report.lesion_volume_ml),
+        COUNT: _as_json(result.report.lesion_count),
+        REPORT: _as_json(_leave_out_times(result.report).model_dump(mode="json")),
+        THUMBNAIL: draw_thumbnail(images, result.mask.array, result.mask.grid),
+        RESULTS: _as_json(_list_legacy_results(mask_name, dwi_file_name)),
+    }
     with _staging_folder(output) as staging:
         write_volume(staging / mask_path, result.mask.array, result.mask.grid)
-        documents = {
-            VOLUME.relative_path: result.report.lesion_volume_ml,
-            COUNT.relative_path: result.report.lesion_count,
-            REPORT.relative_path: result.report.model_dump(mode="json"),
-            RESULTS.relative_path: _list_legacy_results(mask_name, dwi_file_name),
-        }
-        for path, document in documents.items():
-            write_bytes(staging / path, _as_json(document))
-        images = {name: volume.array for name, volume in result.images.by_name().items()}
-        thumbnail = draw_thumbnail(images, result.mask.array, result.mask.grid)
-        write_bytes(staging / THUMBNAIL.relative_path, thumbnail)
-        _publish(staging, output, (mask_path, THUMBNAIL.relative_path, *documents))
+        for socket, content in contents.items():
+            write_bytes(staging / socket.relative_path, content)
+        _publish(staging, output, (mask_path, *(socket.relative_path for socket in contents)))
 
 
 def _name_mask(dwi_file_name: str) -> str:
@@ -135,6 +140,18 @@ def _list_legacy_results(mask_name: str, dwi_file_name: str) -> list[Mapping[str
             "inputs": [{"type": "Image", "slug": DWI.slug, "filename": dwi_file_name}],
         }
     ]
+
+
+def _leave_out_times(report: Report) -> Report:
+    """Make the same file of the same case, whenever it is run; the log tells how long stages took."""
+    brain = report.brain_extraction
+    return report.model_copy(
+        update={
+            "timing_seconds": {},
+            "members": tuple(member.model_copy(update={"seconds": None}) for member in report.members),
+            "brain_extraction": brain and brain.model_copy(update={"seconds": None}),
+        }
+    )
 
 
 def _as_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON value

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Annotated, Final, get_args
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, TypeAdapter, ValidationError
 
 from deepisles.case.files import CaseFiles
 from deepisles.case.formats import ACCEPTED_IN_WORDS, is_accepted
 from deepisles.errors import InputRefused
 from deepisles.grandchallenge.sockets import ADC, DWI, EXTRAS, FLAIR, IMAGES, INTERFACES, SETTINGS, Socket, find_input
+from deepisles.options import Profile
 
 INPUTS_NAME: Final = "inputs.json"
 MAX_JSON_BYTES: Final = 16 << 20
@@ -40,10 +41,16 @@ class _InputRecord(_Record):
     interface: _SocketRecord | None = None
 
 
+def _read_switch(value: object) -> object:
+    """Let the words pass that DeepISLES' users have written for a switch; else only true and false are bool."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 class Settings(_Record):
     """What deepisles-settings can ask for; other keys are let pass."""
 
-    skull_strip: bool = False
+    skull_strip: Annotated[StrictBool, BeforeValidator(_read_switch)] = False
+    profile: Profile | None = None
 
 
 _INPUTS: Final = TypeAdapter(list[_InputRecord])
@@ -191,5 +198,5 @@ def _read_settings(path: Path) -> Settings:
     except ValidationError as error:
         raise InputRefused(
             f"The settings of the socket {SETTINGS.slug} are not understood: give an object in which skull_strip, if "
-            "it is there, is true or false."
+            f"it is there, is true or false, and profile is {' or '.join(get_args(Profile))}."
         ) from error

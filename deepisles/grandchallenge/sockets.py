@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["Image", "Segmentation", "Float", "Integer", "Anything", "Thumbnail png"]
+FILE_SUFFIXES: Final = {"Float": ".json", "Integer": ".json", "Anything": ".json", "Thumbnail png": ".png"}
+"""What the names of files end in; the other kinds are folders below images/ with one image each."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,7 @@ class Socket:
     slug : str
         The platform's name for it.
     kind : str
-        What the platform expects in its place: an image folder for "Image" and "Segmentation", a picture for
-        "Thumbnail png", else one JSON file.
+        What the platform expects in its place: an image folder for "Image" and "Segmentation", else one file.
     relative_path : str
         Its place below /input or /output, unless inputs.json says otherwise.
     other_slugs : tuple of str

@@ -91,6 +91,16 @@ class Bundle:
         """
         return _map_in_threads(self._load, self._list_entries(member_name))
 
+    def count_bytes(self, member_names: Iterable[str]) -> int:
+        """Count the bytes of some members' files, as far as bundle.json tells them."""
+        wanted = set(member_names)
+        return sum(
+            entry.size_bytes or 0
+            for name, member in self.manifest.members.items()
+            if name in wanted
+            for entry in member.networks
+        )
+
     def verify(self) -> None:
         """Check every file against its digest.
 

@@ -1,6 +1,7 @@
-"""Runs of the built image, as the platform makes them; the tests beside this file look at what they left.
+"""Runs of the built images, as the platform makes them; the tests beside this file look at what they left.
 
-`.ci/container.sh` builds the image and calls these tests with --image and --exported; without these they are skipped.
+`.ci/container.sh` builds the images and calls these tests with --image, --invoke-image and --exported; without these
+they are skipped.
 """
 
 from __future__ import annotations
@@ -8,82 +9,55 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import SimpleITK as sitk
+from platform_runs import Container, Run, list_files
 from threshold_bundle import make_threshold_bundle
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "resources" / "sample"
 MODALITIES = ("dwi", "adc", "flair")
 
-DATA_LIMIT_KIB = 7 * 1024 * 1024
-"""The platform's default machine has 8 GB, of which a process may have all but one for its data."""
-TIME_LIMIT_SECONDS = 3600
-"""The platform's default; a real case takes some minutes on two cores."""
-
-# buildah adds lines of its own to standard error, so the process's two streams and exit code are kept in files
-RECORD = f'ulimit -d {DATA_LIMIT_KIB}; "$@" >/record/stdout 2>/record/stderr </dev/null; echo $? >/record/exit_code'
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the image: what the process said and the folder that was its /output."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    output: Path
-    seconds: float
-
-    def files(self) -> list[str]:
-        """List every file below /output by its path there, sorted."""
-        return sorted(path.relative_to(self.output).as_posix() for path in self.output.rglob("*") if not path.is_dir())
-
-    def read_json(self, name: str) -> Any:
-        """Read a JSON file from /output; NaN and Infinity are not JSON."""
-
-        def refuse(constant: str) -> float:
-            raise ValueError(f"{constant} is not JSON")
-
-        return json.loads((self.output / name).read_text(encoding="utf-8"), parse_constant=refuse)
-
-
 Runner = Callable[..., Run]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--image", help="container image that buildah knows, to run")
-    parser.addoption("--exported", type=Path, help="folder with what export.sh wrote of that image")
+def ask_option(request: pytest.FixtureRequest, name: str) -> Any:
+    """Give an option of this folder's, or skip without it."""
+    value = request.config.getoption(name, default=None)
+    if value is None:
+        pytest.skip(f"no {name} was given: .ci/container.sh builds the images and runs this")
+    return value
 
 
 @pytest.fixture(scope="session")
 def image(request: pytest.FixtureRequest) -> str:
-    """Name the image under test."""
-    name: str | None = request.config.getoption("--image", default=None)
-    if name is None:
-        pytest.skip("no image was named: .ci/container.sh builds one and runs this")
+    """Name the exec image under test."""
+    name: str = ask_option(request, "--image")
+    return name
+
+
+@pytest.fixture(scope="session")
+def invoke_image(request: pytest.FixtureRequest) -> str:
+    """Name the invoke image under test."""
+    name: str = ask_option(request, "--invoke-image")
     return name
 
 
 @pytest.fixture(scope="session")
 def exported(request: pytest.FixtureRequest) -> Path:
     """Locate what export.sh wrote."""
-    folder: Path | None = request.config.getoption("--exported", default=None)
-    if folder is None:
-        pytest.skip("no exported files were named: .ci/container.sh makes them and runs this")
+    folder: Path = ask_option(request, "--exported")
     return folder
 
 
-@pytest.fixture(scope="session")
-def image_config(image: str) -> dict[str, Any]:
-    """Read the image's configuration as the platform does: user, entry point, architecture, labels."""
+def read_config(image: str) -> dict[str, Any]:
+    """Read an image's configuration as the platform does: user, entry point, architecture, labels."""
     answer = subprocess.run(
         ["buildah", "inspect", "--type", "image", image], check=True, capture_output=True, text=True
     )
@@ -92,57 +66,38 @@ def image_config(image: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def run_image(image: str, image_config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """Give a function that runs the image once, in a fresh container."""
+def image_config(image: str) -> dict[str, Any]:
+    """Read the exec image's configuration."""
+    return read_config(image)
 
-    def run(
-        inputs: Path,
-        model: Path | None = None,
-        command: list[str] | None = None,
-    ) -> Run:
+
+@pytest.fixture(scope="session")
+def invoke_config(invoke_image: str) -> dict[str, Any]:
+    """Read the invoke image's configuration."""
+    return read_config(invoke_image)
+
+
+@pytest.fixture(scope="session")
+def run_image(image: str, image_config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """Give a function that runs the exec image once, in a fresh container."""
+
+    def run(inputs: Path, model: Path | None = None, command: list[str] | None = None) -> Run:
         """Run the image's own command (or another) on a read-only /input, without any network."""
-        scratch = tmp_path_factory.mktemp("run")
-        output, record, empty = scratch / "output", scratch / "record", scratch / "model"
-        for folder, mode in ((output, 0o777), (record, 0o777), (empty, 0o755)):
-            folder.mkdir()
-            folder.chmod(mode)
-        config = image_config["config"]
-        process = command or [*config["Entrypoint"], *(config.get("Cmd") or [])]
-        container = subprocess.run(
-            ["buildah", "from", image], check=True, capture_output=True, text=True
-        ).stdout.strip()
-        start = time.monotonic()
-        try:
-            subprocess.run(
-                ["timeout", "--kill-after", "10", str(TIME_LIMIT_SECONDS),
-                 "unshare", "--net", "buildah", "run", "--isolation", "chroot",
-                 "--volume", f"{inputs}:/input:ro", "--volume", f"{output}:/output",
-                 "--volume", f"{model or empty}:/opt/ml/model:ro", "--volume", f"{record}:/record",
-                 container, "--", "sh", "-c", RECORD, "sh", *process],
-                check=True,
-            )  # fmt: skip
-        finally:
-            seconds = time.monotonic() - start
-            subprocess.run(["buildah", "rm", container], check=True, capture_output=True)
-        return Run(
-            exit_code=int((record / "exit_code").read_text()),
-            stdout=(record / "stdout").read_text(encoding="utf-8"),
-            stderr=(record / "stderr").read_text(encoding="utf-8"),
-            output=output,
-            seconds=seconds,
-        )
+        with Container(image, image_config["config"], tmp_path_factory.mktemp("run"), model) as container:
+            container.put_case(inputs)
+            return container.run(command)
 
     return run
 
 
-def write_grand_challenge_tree(case: Path, folder: Path) -> None:
-    """Lay a case of NIfTI files out as the platform does: MetaImages with unforeseeable names, and inputs.json."""
+def write_grand_challenge_tree(case: Path, folder: Path, suffix: str = ".nii.gz") -> None:
+    """Lay a case of image files out as the platform does: MetaImages with unforeseeable names, and inputs.json."""
     elements = []
     for number, modality in enumerate(MODALITIES):
         key = str(uuid.uuid4())
         relative_path = f"images/{modality}-brain-mri"
         (folder / relative_path).mkdir(parents=True)
-        stored = sitk.ReadImage(case / f"{modality}.nii.gz")
+        stored = sitk.ReadImage(case / f"{modality}{suffix}")
         for name in stored.GetMetaDataKeys():
             stored.EraseMetaData(name)
         sitk.WriteImage(stored, folder / relative_path / f"{key}.mha", useCompression=True)
@@ -199,10 +154,91 @@ def sample_run(run_image: Runner, sample_input: Path, tmp_path_factory: pytest.T
     return run_image(sample_input, model=model)
 
 
+@pytest.fixture(scope="session", params=["baked", "filled"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Give the two states of /opt/ml/model: empty, so that the image's own weights are used, and filled."""
+    if request.param == "baked":
+        return None
+    return make_threshold_bundle(tmp_path_factory.mktemp("filled") / "model")
+
+
 @pytest.fixture(scope="session")
-def baked_run(run_image: Runner, sample_input: Path) -> Run:
-    """Run the sample case with an empty /opt/ml/model: the image's own weights."""
-    return run_image(sample_input)
+def sample_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lay the sample case out as the platform does."""
+    folder = tmp_path_factory.mktemp("sample-tree")
+    write_grand_challenge_tree(SAMPLE, folder, ".mha")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def damaged_tree(sample_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the sample with an ADC map that was cut."""
+    folder = tmp_path_factory.mktemp("damaged") / "tree"
+    shutil.copytree(sample_tree, folder)
+    (adc,) = (folder / "images" / "adc-brain-mri").iterdir()
+    adc.write_bytes(adc.read_bytes()[:-9])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exec_runs(
+    image: str,
+    image_config: dict[str, Any],
+    model: Path | None,
+    sample_tree: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[Run]:
+    """Run the sample twice in a row in one container, with either state of /opt/ml/model."""
+    scratch = tmp_path_factory.mktemp("exec")
+    runs = []
+    with Container(image, image_config["config"], scratch / "container", model) as container:
+        for name in ("first", "second"):
+            container.put_case(sample_tree)
+            runs.append(container.run(keep=scratch / name))
+    return runs
+
+
+@dataclass
+class Session:
+    """One life of the invoke container: what it answered, and the files after each case."""
+
+    health: list[int] = field(default_factory=list)
+    answers: list[tuple[int, str]] = field(default_factory=list)
+    files: list[dict[str, bytes]] = field(default_factory=list)
+    health_at_the_end: int = 0
+    exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
+@pytest.fixture(scope="session")
+def invoke_container(
+    invoke_image: str,
+    invoke_config: dict[str, Any],
+    model: Path | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Container]:
+    """Give a container of the invoke image, which is not started yet."""
+    scratch = tmp_path_factory.mktemp("invoke") / "container"
+    with Container(invoke_image, invoke_config["config"], scratch, model) as container:
+        yield container
+
+
+@pytest.fixture(scope="session")
+def session(invoke_container: Container, sample_tree: Path, damaged_tree: Path) -> Session:
+    """Serve the sample, a damaged case and the sample again, in one process."""
+    seen = Session()
+    invoke_container.start()
+    seen.health = invoke_container.wait_until_ready()
+    for case in (sample_tree, damaged_tree, sample_tree):
+        invoke_container.put_case(case)
+        seen.answers.append(invoke_container.ask("POST", "/invoke"))
+        output = invoke_container.output
+        seen.files.append({name: (output / name).read_bytes() for name in list_files(output)})
+    seen.health_at_the_end = invoke_container.ask("GET", "/health")[0]
+    seen.exit_code = invoke_container.stop()
+    seen.stdout, seen.stderr = invoke_container.stdout, invoke_container.stderr
+    return seen
 
 
 @pytest.fixture

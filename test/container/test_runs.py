@@ -10,8 +10,6 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from deepisles.resources import resource_path
-
 GEOMETRY_TOLERANCE = 1e-5
 VOLUME_TOLERANCE_ML = 1e-3
 LEAST_DICE = 0.85
@@ -123,19 +121,6 @@ def test_plain_files_numbers_agree_with_the_mask(sample_run: Any, sample_input: 
 
 def test_mounted_weights_are_used(sample_run: Any) -> None:
     assert sample_run.read_json("report.json")["weights"]["bundle"] == "threshold"
-
-
-def test_the_images_own_weights_find_the_samples_two_lesions(baked_run: Any, sample_input: Path) -> None:
-    assert baked_run.stderr == ""
-    assert baked_run.exit_code == 0
-    report = baked_run.read_json("report.json")
-    assert report["weights"]["bundle"] == "starter"
-    assert [member["status"] for member in report["members"]] == ["ran", "ran", "ran"]
-    assert report["lesion_count"] == 2
-    truth = sitk.GetArrayFromImage(sitk.ReadImage(resource_path("sample", "lesions.mha"))) > 0
-    mask = sitk.GetArrayFromImage(sitk.ReadImage(baked_run.output / "lesion_mask.nii.gz")) > 0
-    labels, _ = ndimage.label(truth, np.ones((3, 3, 3)))
-    assert all(mask[labels == label].any() for label in (1, 2))
 
 
 def assert_refused(run: Any, exit_code: int) -> str:

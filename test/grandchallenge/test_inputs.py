@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import shutil
+from pathlib import PurePosixPath
 
 import pytest
 from grand_challenge_tree import MODALITIES, PATIENT, describe_input, write_inputs_json, write_socket_images
@@ -13,7 +14,7 @@ from grand_challenge_tree import MODALITIES, PATIENT, describe_input, write_inpu
 from deepisles.case.files import CaseFiles
 from deepisles.errors import InputRefused
 from deepisles.grandchallenge.inputs import is_grand_challenge_tree, resolve_inputs
-from deepisles.grandchallenge.sockets import IMAGES, INTERFACES, OUTPUTS
+from deepisles.grandchallenge.sockets import FILE_SUFFIXES, IMAGES, INTERFACES, OUTPUTS
 
 SLUGS = [f"{modality}-brain-mri" for modality in MODALITIES]
 PARAMETERS = ["dwi-mri-acquisition-parameters", "adc-mri-parameters", "flair-mri-acquisition-parameters"]
@@ -107,6 +108,7 @@ def test_nifti_images_are_taken_too(tmp_path):
         ('{"skull_strip": false}', False),
         ('{"skull_strip": "false"}', False),
         ('{"skull_strip": "true"}', True),
+        ('{"skull_strip": "False"}', False),
         ('{"something": ["else"]}', False),
         ("{}", False),
     ],
@@ -121,11 +123,26 @@ def test_settings_are_read_from_their_file(tmp_path, slug, content, expected):
     assert resolve_inputs(tmp_path).settings.skull_strip is expected
 
 
-@pytest.mark.parametrize("content", ["", "[]", "true", '{"skull_strip": "perhaps"}', '{"skull_strip": null}', "{"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "true", '{"skull_strip": "perhaps"}', '{"skull_strip": null}', '{"skull_strip": 1}', "{"]
+)
 def test_settings_that_are_not_understood(tmp_path, content):
     write_socket_images(tmp_path)
     (tmp_path / "deepisles_settings.json").write_text(content)
     refuse(tmp_path, "settings of the socket deepisles-settings are not understood")
+
+
+@pytest.mark.parametrize("content", ['{"profile": "reckless"}', '{"profile": true}', '{"profile": ["exact"]}'])
+def test_profiles_that_do_not_exist(tmp_path, content):
+    write_socket_images(tmp_path)
+    (tmp_path / "deepisles_settings.json").write_text(content)
+    refuse(tmp_path, "profile is exact")
+
+
+def test_a_profile_that_exists(tmp_path):
+    write_socket_images(tmp_path)
+    (tmp_path / "deepisles_settings.json").write_text('{"profile": "exact"}')
+    assert resolve_inputs(tmp_path).settings.profile == "exact"
 
 
 @pytest.mark.parametrize("count", [0, 2])
@@ -245,9 +262,7 @@ def test_the_table_keeps_the_platforms_rules():
     sockets = [*IMAGES, *OUTPUTS]
     assert len({socket.slug for socket in sockets}) == len({socket.relative_path for socket in sockets}) == len(sockets)
     for socket in sockets:
-        is_image = socket.kind in ("Image", "Segmentation")
-        assert socket.relative_path.startswith("images/") == is_image
-        suffix = {"Image": "", "Segmentation": "", "Thumbnail png": ".png"}.get(socket.kind, ".json")
-        assert socket.relative_path.rpartition("/")[2].removeprefix(socket.slug) in (suffix, socket.relative_path)
-        assert socket.relative_path.endswith(suffix)
+        suffix = FILE_SUFFIXES.get(socket.kind)
+        assert socket.relative_path.startswith("images/") == (suffix is None)
+        assert PurePosixPath(socket.relative_path).suffix == (suffix or "")
     assert all(interface <= set(IMAGES) for interface in INTERFACES)
