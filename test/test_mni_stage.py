@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from atlas_files import write_atlas
+from mni_patient import INSULA_MM, make_patient
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 from typer.testing import CliRunner
 
@@ -18,11 +19,13 @@ from deepisles import Ensemble
 from deepisles.atlas.atlas import Atlas
 from deepisles.atlas.store import ATLAS_VARIABLE, install, open_atlas
 from deepisles.cli import app
-from deepisles.errors import AtlasError
+from deepisles.errors import AtlasError, MemberFailed
 from deepisles.findings.territory import measure_loads, territory_code
 from deepisles.mni_stage import judge_territory
 from deepisles.preparation.mni_alignment import MniAlignment
 
+FLUID_LEVEL = 190
+"""Of `make_patient`'s values: what is darkest on T1."""
 GOOD = MniAlignment(np.eye(4), "dwi", 0.95, 0.2)
 
 
@@ -35,7 +38,8 @@ def atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Atlas:
 
 @pytest.fixture(scope="module")
 def ensemble(tmp_path_factory) -> Ensemble:
-    return Ensemble.load(make_threshold_bundle(tmp_path_factory.mktemp("weights") / "threshold"), device="cpu")
+    bundle = make_threshold_bundle(tmp_path_factory.mktemp("weights") / "threshold")
+    return Ensemble.load(bundle, device="cpu", members=["nvauto"])
 
 
 def segment(ensemble, folder, **options):
@@ -87,11 +91,28 @@ def test_a_damaged_atlas_does_not_stop_a_case_unless_it_was_named(ensemble, atla
         segment(ensemble, tmp_path / "case", atlas=tmp_path / "atlas")
 
 
+def test_a_registration_that_fails_stops_only_who_wants_images(ensemble, atlas, tmp_path):
+    # an ellipsoid of 5 cm lies nowhere on the template
+    told = segment(ensemble, tmp_path / "case").report.territory
+    assert told.status == "not-assessed"
+    assert "Registering the brain to MNI space failed" in told.reason
+    with pytest.raises(MemberFailed, match="Registering the brain to MNI space failed"):
+        segment(ensemble, tmp_path / "case", mni=True)
+
+
 def test_territory_images_and_tables_of_a_case(ensemble, atlas, tmp_path):
-    result = segment(ensemble, tmp_path / "case", mni=True)
+    patient, from_mni = make_patient()
+    place = np.stack(np.indices(patient.array.shape), axis=-1)
+    center_mm = (from_mni @ INSULA_MM)[:3]
+    lesion = np.linalg.norm(patient.grid.to_physical_mm(place) - center_mm, axis=-1) < 12
+    fluid, brain = patient.array > FLUID_LEVEL, patient.array > 0
+    dwi = np.select([lesion, fluid, brain], [1500, 40, 100 + patient.array / 2])
+    adc = np.select([lesion, fluid, brain], [0.5, 2.8, 0.8])
+    images = {"dwi": dwi, "adc": adc}
+    paths = write_case(tmp_path, {name: patient.with_array(np.float32(array)) for name, array in images.items()})
+    result = ensemble.segment(**paths, brain_extraction="off", mni=True)
     told = result.report.territory
-    # the bright case is a box and no brain
-    assert told.status == "uncertain"
+    assert (told.status, told.side, told.registration.image) == ("assessed", "left", "dwi")
     assert told.atlas.sha256 == atlas.sha256
     loads_ml = sum(both.left + both.right for both in told.loads_ml.values())
     assert loads_ml + told.outside_ml == pytest.approx(result.volume_ml)
@@ -100,14 +121,14 @@ def test_territory_images_and_tables_of_a_case(ensemble, atlas, tmp_path):
     (out / "mni" / "stale.nii.gz").write_bytes(b"")
     result.save(out)
     assert sorted(path.name for path in (out / "mni").iterdir()) == [
-        "adc.nii.gz", "dwi.nii.gz", "dwi_to_mni.tfm", "flair.nii.gz",
+        "adc.nii.gz", "dwi.nii.gz", "dwi_to_mni.tfm",
         "lesion_mask.nii.gz", "lesion_probability.nii.gz", "mni_to_dwi.tfm",
     ]  # fmt: skip
     _check_mni_folder(out)
     _check_tables(out)
     assert json.loads((out / "report.json").read_text())["territory"]["name"] == told.name
     # a case without them does not keep another's
-    segment(ensemble, tmp_path / "case", territory="off").save(out)
+    segment(ensemble, tmp_path / "other", territory="off").save(out)
     assert list((out / "mni").iterdir()) == []
 
 
@@ -135,7 +156,7 @@ def _check_tables(out: Path) -> None:
     assert sum(float(value) for name, value in summary.items() if name.startswith("load_")) == pytest.approx(
         report["lesion_volume_ml"], rel=1e-6
     )
-    assert summary["territory_status"] == "uncertain"
+    assert summary["territory_status"] == "assessed"
 
 
 def test_an_atlas_that_is_not_there_ends_the_command(tmp_path, tiny_bundle):
