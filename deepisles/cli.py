@@ -27,6 +27,10 @@ from deepisles.options import (
 from deepisles.plain_errors import Debug, plain_errors
 from deepisles.reports.picture_choice import PictureChoice
 
+RegistrationOption = Annotated[
+    Registration, typer.Option(help="rigid: FLAIR turned and moved, not bent; none: it lies on the DWI's grid already.")
+]
+
 app = typer.Typer(
     name="deepisles",
     help="Segment acute ischemic stroke on MRI. For research use; not a medical device.",
@@ -83,7 +87,7 @@ def segment(
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
     profile: Annotated[Profile, typer.Option(help="exact: the original's masks.")] = "exact",
-    registration: Annotated[Registration, typer.Option(help="none: FLAIR already lies on the DWI's grid.")] = "auto",
+    registration: RegistrationOption = "auto",
     brain_extraction: Annotated[
         BrainExtractionMode, typer.Option(help="auto: images that show more than the brain; on: all; off: none.")
     ] = "auto",
@@ -182,7 +186,7 @@ def bench(
     weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
-    registration: Annotated[Registration, typer.Option(help="none: FLAIR already lies on the DWI's grid.")] = "auto",
+    registration: RegistrationOption = "auto",
     original: Annotated[Path | None, typer.Option(help="The original's times, for ratios.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there too.")] = None,
     debug: Debug = False,

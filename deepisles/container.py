@@ -188,7 +188,7 @@ def make_parser(prog: str = "process.py", description: str = "Segment one case."
         "--registration",
         choices=get_args(Registration),
         default="auto",
-        help="none: FLAIR already lies on the DWI's grid",
+        help="rigid: FLAIR turned and moved, not bent; none: it lies on the DWI's grid already",
     )
     parser.add_argument(
         "--brain-extraction",

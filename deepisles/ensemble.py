@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
 from deepisles.members.member import Member, MemberName, MemberRun, Prediction
 from deepisles.mni_stage import MniStage
-from deepisles.options import DicomOutput, TerritoryMode
+from deepisles.options import BrainExtractionMode, DicomOutput, Registration, TerritoryMode
 from deepisles.preparation.brain_extraction import strip_case
 from deepisles.preparation.brain_extractor import BrainExtractor
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
@@ -31,7 +31,7 @@ from deepisles.preparation.diffusion_check import check_diffusion
 from deepisles.preparation.flair_check import check_flair
 from deepisles.preparation.prepare import prepare_diffusion, share_grid
 from deepisles.preparation.prepared import PreparedCase
-from deepisles.preparation.registration import FlairRegistration, take_registered
+from deepisles.preparation.registration import FlairRegistration, RegistrationMethod, take_registered
 from deepisles.progress import NoProgress, Progress, StageClock
 from deepisles.reports.build import CaseRecord, build_report
 from deepisles.reports.report import WeightsReport
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["BrainExtractionMode", "Ensemble", "EnsembleResult", "Registration"]
 
 logger = logging.getLogger(__name__)
-
-Registration = Literal["auto", "elastix", "none"]
-BrainExtractionMode = Literal["auto", "on", "off"]
 
 
 class Ensemble:
@@ -156,7 +153,8 @@ class Ensemble:
         series : SeriesChoice, optional
             Series that are to be taken from the DICOM.
         registration : str
-            "auto" and "elastix" register FLAIR to DWI; "none" takes it as already lying on the DWI's grid.
+            "auto" and "elastix" register FLAIR to DWI as the original does; "rigid" turns and moves it only, in a second
+            and with another mask than the original's; "none" takes it as already lying on the DWI's grid.
         brain_extraction : str
             "auto" strips the images that show more than the brain and leaves the others untouched; "on" strips all,
             "off" none.
@@ -266,7 +264,8 @@ class Ensemble:
                 if registration == "none":
                     images = replace(images, flair=take_registered(images.grid, case.flair))
                 else:
-                    registering = stack.enter_context(FlairRegistration(case.dwi, case.flair))
+                    method: RegistrationMethod = "rigid" if registration == "rigid" else "elastix"
+                    registering = stack.enter_context(FlairRegistration(case.dwi, case.flair, method))
             runs += [run_member(member, images, allow_degraded, clock) for member in first]
             if registering is not None:
                 try:

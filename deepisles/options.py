@@ -11,7 +11,7 @@ from deepisles.errors import InputRefused
 from deepisles.reports.picture_choice import PictureChoice
 
 MEMBERS = ("seals", "nvauto", "swan")
-Registration = Literal["auto", "elastix", "none"]
+Registration = Literal["auto", "elastix", "rigid", "none"]
 BrainExtractionMode = Literal["auto", "on", "off"]
 TerritoryMode = Literal["auto", "off"]
 Profile = Literal["exact"]
@@ -34,7 +34,8 @@ class SegmentOptions:
     profile : str
         "exact": the original's masks.
     registration : str
-        "none" takes FLAIR as already lying on the DWI's grid.
+        "auto" and "elastix" register FLAIR to DWI as the original does, "rigid" turns and moves it only, "none" takes it
+        as already lying on the DWI's grid.
     brain_extraction : str
         "auto" strips the images that show more than the brain, "on" all, "off" none.
     territory : str

@@ -7,15 +7,13 @@ not the end.
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from deepisles.preparation.registration_service import serve
 
 STAGES = ("translation", "affine", "bspline")
 """Elastix' default stages, which the original runs by giving none (SimpleElastix 3.0a1)."""
@@ -154,22 +152,7 @@ def to_itk(array: NDArray[np.float32], geometry: dict[str, NDArray[np.float64]],
 
 def main() -> None:
     """Serve one registration over the standard streams."""
-    # what Elastix prints must not mix with the answer
-    answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # before there is anything to do: whoever starts this has other work meanwhile
-    load_itk()
-    request_bytes = sys.stdin.buffer.read()
-    if not request_bytes:
-        return
-    with np.load(io.BytesIO(request_bytes), allow_pickle=False) as request:
-        arrays = dict(request)
-    work: dict[str, Callable[..., NDArray[Any]]] = {"bend": register, "align": align}
-    result = work[str(arrays.pop("task"))](arrays.pop("fixed"), arrays.pop("moving"), arrays)
-    buffer = io.BytesIO()
-    np.save(buffer, result, allow_pickle=False)
-    with answer:
-        answer.write(buffer.getvalue())
+    serve({"bend": register, "align": align}, load_itk)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.mni_template import load_mni_template
 from deepisles.case.volume import Grid, Volume
 from deepisles.preparation.common_grid import shrink
-from deepisles.preparation.elastix_child import ElastixChild
 from deepisles.preparation.prepared import PreparedCase
+from deepisles.preparation.registration_child import RegistrationChild
 
 STEP_MM = 2.0
 """Voxel width that images are registered at, about."""
@@ -66,11 +66,11 @@ class MniAlignment:
         return None
 
 
-class MniRegistration(ElastixChild):
+class MniRegistration(RegistrationChild):
     """Registers a patient's brain to the MNI152 template, in a child process that is started at once."""
 
     def __init__(self) -> None:
-        super().__init__("Registering the brain to MNI space")
+        super().__init__("align", "Registering the brain to MNI space")
 
     def align(self, images: PreparedCase) -> MniAlignment:
         """Register the FLAIR on the DWI's grid if there is one, else the DWI.
@@ -87,7 +87,7 @@ class MniRegistration(ElastixChild):
         """
         seen = images.flair or images.dwi
         template, image = (to_volume(shrink(volume, STEP_MM)) for volume in (load_mni_template(), seen))
-        self.send("align", template, image)
+        self.send(template, image)
         matrix = self.result("run again without --mni and with --territory off")
         # a registered FLAIR rings in its background; the DWI's is 0
         brain = images.dwi.with_array((images.dwi.array > 0).astype(np.uint8))

@@ -17,6 +17,7 @@ from deepisles.findings.lesions import Lesion, measure_volume_ml
 from deepisles.findings.pattern import classify_pattern
 from deepisles.members.member import MemberRun
 from deepisles.mni_stage import MniFindings
+from deepisles.options import Registration
 from deepisles.preparation.brain_extraction import BrainExtraction
 from deepisles.preparation.prepared import PreparedCase
 from deepisles.reports.report import (
@@ -60,7 +61,7 @@ class CaseRecord:
     consensus: Consensus
     lesions: tuple[Lesion, ...]
     volume_ml: float
-    registration: str
+    registration: Registration
     mni: MniFindings
     weights: WeightsReport
     device: str
@@ -169,9 +170,9 @@ def _report_member(run: MemberRun, grid: Grid) -> MemberReport:
 def _report_inputs(record: CaseRecord, unit: AdcUnit) -> InputsReport:
     grid = record.images.grid
     x, y, z = grid.shape[::-1]
-    registration: Literal["elastix", "none", "not-needed"] = "not-needed"
+    registration: Literal["elastix", "rigid", "none", "not-needed"] = "not-needed"
     if record.case.flair is not None:
-        registration = "none" if record.registration == "none" else "elastix"
+        registration = "elastix" if record.registration == "auto" else record.registration
     return InputsReport(
         grid=GridReport(size=(x, y, z), spacing_mm=grid.spacing_mm, origin_mm=grid.origin_mm, direction=grid.direction),
         modalities=("dwi", "adc") if record.case.flair is None else ("dwi", "adc", "flair"),

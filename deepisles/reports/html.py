@@ -35,6 +35,7 @@ TERRITORY_TITLES: Final = {
 }
 REGISTRATION_TITLES: Final = {
     "elastix": "FLAIR registered to the DWI",
+    "rigid": "FLAIR turned and moved onto the DWI, not bent",
     "none": "none: the FLAIR was given on the DWI's grid",
     "not-needed": "not needed",
 }

@@ -167,7 +167,7 @@ class InputsReport(_Model):
     modalities: tuple[Literal["dwi", "adc", "flair"], ...]
     adc_unit: AdcUnitLabel
     checks: tuple[str, ...]
-    registration: Literal["elastix", "none", "not-needed"]
+    registration: Literal["elastix", "rigid", "none", "not-needed"]
     dicom: DicomReport | None = Field(default=None, description="null: no image came as DICOM")
 
 

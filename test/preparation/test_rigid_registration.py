@@ -14,7 +14,7 @@ from volumes import make_volume
 from deepisles.case.reading import read_volume
 from deepisles.case.volume import Volume
 from deepisles.errors import GeometryError, MemberFailed
-from deepisles.preparation.rigid_registration import register_rigidly
+from deepisles.preparation.registration import FlairRegistration
 
 SAMPLE = Path(__file__).resolve().parents[2] / "resources" / "sample"
 
@@ -22,6 +22,11 @@ SAMPLE = Path(__file__).resolve().parents[2] / "resources" / "sample"
 @pytest.fixture(scope="module")
 def sample():
     return {name: read_volume(SAMPLE / f"{name}.mha", name) for name in ("dwi", "flair")}
+
+
+def register_rigidly(dwi: Volume, flair: Volume) -> Volume:
+    with FlairRegistration(dwi, flair, "rigid") as registration:
+        return registration.result()
 
 
 def move(volume: Volume, turn_deg: tuple[float, ...], shift_mm: tuple[float, ...]) -> Volume:

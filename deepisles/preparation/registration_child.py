@@ -1,4 +1,4 @@
-"""Elastix at work in a child process: one registration each."""
+"""A child process that registers two images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import logging
 import threading
 import time
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +17,41 @@ from deepisles.errors import MemberFailed
 
 logger = logging.getLogger(__name__)
 
-WORKER = "deepisles.preparation.elastix_worker"
 TIME_LIMIT_SECONDS = 3600
 """Elastix' three stages take about 50 CPU seconds; an hour is a hang."""
-Task = Literal["bend", "align"]
-"""What `elastix_worker` can do: lay an image onto another by B-splines, or find an affine transform."""
+Task = Literal["bend", "align", "turn"]
+"""Lay an image onto another by B-splines, find an affine transform, or lay it onto the other by a rigid one."""
+WORKERS: Final[dict[Task, tuple[str, str]]] = {
+    "bend": ("Elastix", "deepisles.preparation.elastix_worker"),
+    "align": ("Elastix", "deepisles.preparation.elastix_worker"),
+    "turn": ("SimpleITK", "deepisles.preparation.rigid_worker"),
+}
+"""The library that does it, and the module that runs in the child."""
 
 
-class ElastixChild:
-    """A child process that loads Elastix at once, and registers two images when it is given them.
+class RegistrationChild:
+    """A child process that loads its library at once, and registers two images when it is given them.
 
-    Loading takes 10 CPU seconds, so that it pays to start it early. Whoever starts it closes it, whatever happened.
+    Loading Elastix takes 10 CPU seconds, so that it pays to start early. Whoever starts it closes it, whatever
+    happened.
 
     Parameters
     ----------
+    task : str
+        What it will be asked for.
     purpose : str
         What is done, for messages: "Registering FLAIR to DWI".
     """
 
-    def __init__(self, purpose: str) -> None:
+    def __init__(self, task: Task, purpose: str) -> None:
         self.seconds = 0.0
+        self._task: Task = task
+        self._library, worker = WORKERS[task]
         self._purpose = purpose
         self._answer = b""
         self._complaint = b""
         self._exchange: threading.Thread | None = None
-        self._child = start_worker(WORKER)
+        self._child = start_worker(worker)
 
     def close(self) -> None:
         """End the process, if it has not ended."""
@@ -57,9 +67,9 @@ class ElastixChild:
         """Whether the process is there."""
         return self._child.poll() is None
 
-    def send(self, task: Task, fixed: Volume, moving: Volume) -> None:
+    def send(self, fixed: Volume, moving: Volume) -> None:
         """Give it its two images, arrays (z, y, x), and go on; to be called once."""
-        self._exchange = threading.Thread(target=self._talk, args=(_pack(task, fixed, moving),), daemon=True)
+        self._exchange = threading.Thread(target=self._talk, args=(_pack(self._task, fixed, moving),), daemon=True)
         self._exchange.start()
 
     def result(self, advice: str) -> NDArray[Any]:
@@ -73,7 +83,7 @@ class ElastixChild:
         Raises
         ------
         MemberFailed
-            If Elastix failed, crashed or did not end.
+            If the library failed, crashed or did not end.
         """
         if self._exchange is None:
             raise ValueError("nothing was sent that could be registered")
@@ -81,8 +91,9 @@ class ElastixChild:
         if self._exchange.is_alive():
             raise MemberFailed(f"{self._purpose} did not end within an hour: {advice}.")
         if self._child.returncode != 0:
-            logger.debug("Elastix said: %s", self._complaint.decode(errors="replace"))
-            raise MemberFailed(f"{self._purpose} failed (Elastix ended with code {self._child.returncode}): {advice}.")
+            logger.debug("%s said: %s", self._library, self._complaint.decode(errors="replace"))
+            code = self._child.returncode
+            raise MemberFailed(f"{self._purpose} failed ({self._library} ended with code {code}): {advice}.")
         answer: NDArray[Any] = np.load(io.BytesIO(self._answer), allow_pickle=False)
         return answer
 
