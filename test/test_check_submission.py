@@ -57,7 +57,9 @@ def make_image_files(layers=None, settings=None, config=None, new_layout=False):
     manifest = [{"Config": config_name, "RepoTags": ["deepisles:1"], "Layers": names}]
     files = dict(zip(names, packed, strict=True))
     # older docker and buildah put these beside each layer
-    beside = {} if new_layout else {"layer0": None, "layer0/VERSION": b"1.0", "layer0/json": b"{}", "repositories": b"{}"}
+    beside = (
+        {} if new_layout else {"layer0": None, "layer0/VERSION": b"1.0", "layer0/json": b"{}", "repositories": b"{}"}
+    )
     return {**files, **beside, config_name: content, "manifest.json": json.dumps(manifest).encode()}
 
 
