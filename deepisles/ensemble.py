@@ -153,8 +153,8 @@ class Ensemble:
         series : SeriesChoice, optional
             Series that are to be taken from the DICOM.
         registration : str
-            "auto" and "elastix" register FLAIR to DWI as the original does; "rigid" turns and moves it only, in a second
-            and with another mask than the original's; "none" takes it as already lying on the DWI's grid.
+            "auto" and "elastix" register FLAIR to DWI as the original does; "rigid" turns and moves it only, in a
+            second and with another mask than the original's; "none" takes it as lying on the DWI's grid already.
         brain_extraction : str
             "auto" strips the images that show more than the brain and leaves the others untouched; "on" strips all,
             "off" none.

@@ -34,8 +34,8 @@ class SegmentOptions:
     profile : str
         "exact": the original's masks.
     registration : str
-        "auto" and "elastix" register FLAIR to DWI as the original does, "rigid" turns and moves it only, "none" takes it
-        as already lying on the DWI's grid.
+        "auto" and "elastix" register FLAIR to DWI as the original does, "rigid" turns and moves it only, "none" takes
+        it as already lying on the DWI's grid.
     brain_extraction : str
         "auto" strips the images that show more than the brain, "on" all, "off" none.
     territory : str

@@ -22,7 +22,8 @@ def register_rigidly(
 ) -> NDArray[np.float32]:
     """Lay one image on another's grid by three rotations and three shifts, from where the headers place it.
 
-    On one thread, the same images give the same result. The image is resampled once by cubic B-splines, 0 outside, as after Elastix.
+    On one thread, the same images give the same result. The image is resampled once by cubic B-splines, 0 outside, as
+    after Elastix.
 
     Parameters
     ----------

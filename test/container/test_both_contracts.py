@@ -37,7 +37,7 @@ def test_r36_exec_succeeds_sealed_off_and_says_nothing_on_stderr(exec_runs: list
 
 def test_r31_exec_twice_in_a_row_gives_the_same_bytes(exec_runs: list[Any]) -> None:
     assert read_outputs(exec_runs[0]) == read_outputs(exec_runs[1])
-    assert len(exec_runs[0].files()) == 5
+    assert len(exec_runs[0].files()) == 6
 
 
 def test_the_images_own_weights_find_the_samples_two_lesions(exec_runs: list[Any], model: Path | None) -> None:

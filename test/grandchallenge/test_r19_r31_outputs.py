@@ -160,12 +160,7 @@ def test_r29_results_json_is_isles22s(exec_run, output):
 
 
 def test_r30_the_thumbnail_is_a_picture(output):
-    thumbnails = [socket for socket in OUTPUTS if socket.kind == "Thumbnail png"]
-    if not thumbnails:
-        pytest.skip(
-            "the socket stroke-lesion-segmentation-thumbnail is not declared (deepisles/grandchallenge/sockets)"
-        )
-    (socket,) = thumbnails
+    (socket,) = (socket for socket in OUTPUTS if socket.kind == "Thumbnail png")
     assert socket.relative_path == "stroke-lesion-segmentation-thumbnail.png"
     with Image.open(output / socket.relative_path) as picture:
         picture.load()

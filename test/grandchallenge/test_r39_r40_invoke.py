@@ -59,7 +59,7 @@ def test_r39_health_is_200_once_the_networks_are_loaded_and_503_before(session):
 
 def test_r39_a_case_is_answered_201_with_its_files_on_disk(session):
     assert session["answers"][0][0] == 201
-    assert len(session["files"][0]) == 5
+    assert len(session["files"][0]) == 6
 
 
 def test_r39_a_bad_case_is_answered_5xx_with_one_sentence_and_the_server_lives_on(session):
