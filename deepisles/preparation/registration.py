@@ -52,7 +52,12 @@ class FlairRegistration:
         require_overlap(dwi.grid, flair.grid, "FLAIR")
         self._dwi_grid = dwi.grid
         self.child = RegistrationChild("turn" if method == "rigid" else "bend", "Registering FLAIR to DWI")
-        self.child.send(dwi, flair)
+        try:
+            self.child.send(dwi, flair)
+        except BaseException:
+            # an interrupted run leaves no process behind
+            self.child.close()
+            raise
 
     def __enter__(self) -> FlairRegistration:
         return self

@@ -57,7 +57,8 @@ class RegistrationChild:
         """End the process, if it has not ended."""
         if self._child.poll() is None:
             self._child.kill()
-        if self._exchange is None:
+        # an interruption may have come before the exchange began
+        if self._exchange is None or self._exchange.ident is None:
             self._child.communicate()
         else:
             self._exchange.join()

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepisles.child_process import end_with_parent
+
 Work = Callable[[NDArray[np.float32], NDArray[np.float32], dict[str, NDArray[np.float64]]], NDArray[Any]]
 """From fixed and moving image (z, y, x) and their geometry to an array: ``fixed_spacing``, ``fixed_origin``,
 ``fixed_direction`` and the same for ``moving``, ITK's order (x, y, z)."""
@@ -26,6 +28,7 @@ def serve(work: Mapping[str, Work], load: Callable[[], object]) -> None:
     load : callable
         Loads the library before there is anything to do: whoever starts a child has other work meanwhile.
     """
+    end_with_parent()
     # what a library prints must not mix with the answer
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

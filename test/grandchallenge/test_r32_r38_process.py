@@ -16,6 +16,7 @@ from threshold_bundle import make_threshold_bundle
 
 from deepisles.container import main
 from deepisles.cpu_count import count_cpus
+from deepisles.preparation.registration_child import WORKERS
 
 MAX_LINE_BYTES = 64 << 10
 MAX_SENTENCE_LENGTH = 1024
@@ -61,7 +62,7 @@ def test_r32_unless_that_is_allowed_and_then_the_report_says_so(bright_case, bro
 
 def test_r32_a_failed_registration_fails_the_case(bright_case, weights, tmp_path, monkeypatch, capfd):
     """The registration is a process of its own; here it cannot be started."""
-    monkeypatch.setattr("deepisles.preparation.registration.WORKER", "deepisles.no_such_worker")
+    monkeypatch.setitem(WORKERS, "bend", ("Elastix", "deepisles.no_such_worker"))
     arguments = ["--input", bright_case, "--output", tmp_path / "output", "--weights", weights, "--device", "cpu"]
     assert main([*map(str, arguments)]) == 7
     assert "Registering FLAIR to DWI failed" in capfd.readouterr().err
