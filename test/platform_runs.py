@@ -28,7 +28,8 @@ try:
     connection.request(sys.argv[1], sys.argv[2])
     answer = connection.getresponse()
     print(answer.status, answer.read().decode())
-except ConnectionError:
+except OSError:
+    # nothing listens, or the sandbox's own network is not up yet
     print(0, "nothing listens")
 """
 
