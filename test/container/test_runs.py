@@ -103,9 +103,11 @@ def test_plain_files_give_the_output_folder_of_segment(sample_run: Any) -> None:
         "lesion_agreement.nii.gz",
         "lesion_mask.nii.gz",
         "lesion_probability.nii.gz",
+        "lesions.csv",
         "overview.png",
         "report.html",
         "report.json",
+        "summary.csv",
     ]
 
 
