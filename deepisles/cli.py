@@ -193,7 +193,9 @@ def bench(
 ) -> None:
     """Measure what a case costs, stage by stage."""
     with plain_errors(debug):
-        from deepisles.bench import measure_case, read_original_seconds, tabulate, to_json
+        from deepisles.bench.measure import measure_case
+        from deepisles.bench.original_times import read_original_seconds
+        from deepisles.bench.table import tabulate, to_json
 
         told = None if original is None else read_original_seconds(original)
         names = None if members is None else parse_members(members)
