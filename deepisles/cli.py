@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from deepisles import __version__
-from deepisles.case.files import CaseFiles
 from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.cli_atlas import atlas_app
+from deepisles.cli_bench import bench
 from deepisles.cli_training import synthesise, train
 from deepisles.options import (
     BrainExtractionMode,
@@ -43,6 +43,7 @@ app.add_typer(weights_app, name="weights")
 app.add_typer(atlas_app, name="atlas")
 app.command()(train)
 app.command()(synthesise)
+app.command()(bench)
 
 
 def main() -> None:
@@ -176,34 +177,6 @@ def serve(context: typer.Context) -> None:
     from deepisles.grandchallenge.serve import run
 
     run(context.args)
-
-
-@app.command()
-def bench(
-    dwi: Annotated[Path, typer.Option(help="Diffusion-weighted image.")],
-    adc: Annotated[Path, typer.Option(help="Apparent diffusion coefficient map.")],
-    flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
-    members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
-    registration: RegistrationOption = "auto",
-    original: Annotated[Path | None, typer.Option(help="The original's times, for ratios.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there too.")] = None,
-    debug: Debug = False,
-) -> None:
-    """Measure what a case costs, stage by stage."""
-    with plain_errors(debug):
-        from deepisles.bench.measure import measure_case
-        from deepisles.bench.original_times import read_original_seconds
-        from deepisles.bench.table import tabulate, to_json
-
-        told = None if original is None else read_original_seconds(original)
-        names = None if members is None else parse_members(members)
-        options = SegmentOptions(weights=weights, members=names, device=device, registration=registration)
-        cost = measure_case(CaseFiles(dwi, adc, flair), options)
-        typer.echo(tabulate(cost, told))
-        if json_file is not None:
-            json_file.write_text(to_json(cost) + "\n", encoding="utf-8")
 
 
 @weights_app.command("import")

@@ -32,6 +32,7 @@ class BenchRequest:
             "profile": self.options.profile,
             "registration": self.options.registration,
             "brain_extraction": self.options.brain_extraction,
+            "territory": self.options.territory,
             "threads": self.threads,
         }
 
@@ -46,6 +47,7 @@ class BenchRequest:
             profile=told["profile"],
             registration=told["registration"],
             brain_extraction=told["brain_extraction"],
+            territory=told["territory"],
         )
         files = CaseFiles(Path(told["dwi"]), Path(told["adc"]), _to_path(told["flair"]))
         return cls(files, options, told["threads"])

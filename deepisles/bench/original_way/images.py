@@ -37,7 +37,7 @@ class WorkFiles:
 def lay_out(
     files: CaseFiles, folder: Path, mode: BrainExtractionMode, extractor: BrainExtractor, *, with_flair: bool
 ) -> WorkFiles:
-    """Read and strip a case; images that this changed are written to the work folder, the others stay where they are."""
+    """Read and strip a case; images that this changes go to the work folder, the others stay where they are."""
     read = open_case(CaseSource(files.dwi, files.adc, files.flair), with_flair=with_flair).case
     case, _ = strip_case(share_grid(read), mode, extractor)
     flair = None if case.flair is None else _place("flair", files.flair, read, case, folder)

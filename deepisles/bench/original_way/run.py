@@ -89,15 +89,13 @@ class _Flow:
         options = self._request.options
         extractor = DeepbetExtractor(choose_device(options.device))
         with_flair = "swan" in self._members
-        work = lay_out(
-            self._request.files, self._folder, options.brain_extraction, extractor, with_flair=with_flair
-        )
+        work = lay_out(self._request.files, self._folder, options.brain_extraction, extractor, with_flair=with_flair)
         read_seconds = time.perf_counter() - started
         costs: dict[MemberName, TaskCost] = {}
         for name in self._members:
             costs[name] = self._run_seals(work) if name == "seals" else self._run_process(name, work, None)
         masks = {name: read_image(self._mask_path(name), "mask").array for name in self._members}
-        votes = {name: Prediction(mask.astype(np.float32), mask) for name, mask in masks.items()}
+        votes: dict[str, Prediction] = {name: Prediction(mask.astype(np.float32), mask) for name, mask in masks.items()}
         mask = decide(votes).mask
         write_volume(self._folder / "lesion_msk.nii.gz", mask, work.grid)
         return OriginalRun(costs, read_seconds, time.perf_counter() - started, masks, mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def average_folds(paths: Sequence[Path]) -> NDArray[np.uint8]:
     for path in paths:
         with np.load(native_path(path), allow_pickle=False) as stored:
             folds.append(stored["softmax"])
-    mean = np.mean(folds, axis=0, dtype=np.float32)
+    mean = np.stack(folds).mean(axis=0)
     mask: NDArray[np.uint8] = (mean[LESION] > mean[BACKGROUND]).astype(np.uint8)
     return mask
 
@@ -112,7 +113,5 @@ def _slide(
 def _mirror(network: nn.Module, window: Tensor, axes: Sequence[int], clock: NetworkClock) -> Tensor:
     """Average the softmax over every combination of flips, one forward each."""
     flips = [[axis + 2 for axis in chosen] for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
-    mean = 0.0
-    for dims in flips:
-        mean = mean + clock.call(network, window.flip(dims)).float().softmax(dim=1).flip(dims) / len(flips)
-    return torch.as_tensor(mean)
+    answers = (clock.call(network, window.flip(dims)).float().softmax(dim=1).flip(dims) for dims in flips)
+    return reduce(torch.add, (answer / len(flips) for answer in answers))

@@ -55,7 +55,10 @@ class Task:
     def from_json(cls, told: dict[str, Any]) -> Self:
         """Undo `to_json`."""
         paths = {"weights", "dwi", "adc", "flair", "output"}
-        return cls(**{name: Path(value) if name in paths and value else value for name, value in told.items()})
+        values: dict[str, Any] = {
+            name: Path(value) if name in paths and value else value for name, value in told.items()
+        }
+        return cls(**values)
 
 
 @dataclass(frozen=True)
