@@ -10,18 +10,19 @@ from deepisles import Ensemble
 from deepisles.bench.original_way.run import run_original_way
 from deepisles.bench.request import BenchRequest
 from deepisles.case.files import CaseFiles
+from deepisles.case.reading import read_volume
 from deepisles.errors import DeepIslesError
-from deepisles.evaluation.metrics import compare_masks
 from deepisles.options import SegmentOptions
 
-LEAST_DICE = 0.999
+MOST_VOXELS_APART = 3
+"""Rounding decides these, as in test_parity."""
 MEMBERS = ("seals", "nvauto", "swan")
 
 
-def run_both(files, weights, threads=1, members=None):
-    options = SegmentOptions(weights=weights, device="cpu", registration="none", members=members)
-    ran = run_original_way(BenchRequest(files, options, threads))
-    exact = Ensemble.load(weights, "cpu", members).segment(files.dwi, files.adc, files.flair, registration="none")
+def run_both(files, weights):
+    options = SegmentOptions(weights=weights, device="cpu", registration="none")
+    ran = run_original_way(BenchRequest(files, options, 1))
+    exact = Ensemble.load(weights, "cpu").segment(files.dwi, files.adc, files.flair, registration="none")
     return ran, exact
 
 
@@ -69,13 +70,18 @@ def test_a_process_that_fails_says_why(files, bundle, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_masks_of_the_tiny_networks_are_the_same(cases, golden, tiny_bundle):
-    folder = cases / "isles22-0009"
-    flair = golden / "expected" / "swan" / "isles22-0009_flair_registered.nii.gz"
-    ran, exact = run_both(CaseFiles(folder / "dwi.nii.gz", folder / "adc.nii.gz", flair), tiny_bundle, threads=2)
-    for name in MEMBERS:
-        agreement = compare_masks(ran.masks[name], exact.predictions[name].mask, 1.0)
-        assert agreement.dice >= LEAST_DICE, name
-    assert ran.members["seals"].forwards == 240
-    assert ran.members["nvauto"].forwards == 120
-    assert ran.members["swan"].forwards == 180
+def test_the_tiny_networks_give_what_the_original_made_of_them(cases, golden, tiny_bundle):
+    folder, expected = cases / "isles22-0009", golden / "expected"
+    flair = expected / "swan" / "isles22-0009_flair_registered.nii.gz"
+    files = CaseFiles(folder / "dwi.nii.gz", folder / "adc.nii.gz", flair)
+    options = SegmentOptions(weights=tiny_bundle, device="cpu", registration="none")
+    ran = run_original_way(BenchRequest(files, options, 2))
+    originals = {
+        "seals": "seals/isles22-0009/lesion_msk.nii.gz",
+        "nvauto": "nvauto/isles22-0009/lesion_msk.nii.gz",
+        "swan": "swan/isles22-0009_eval_lesion_msk.nii.gz",
+    }
+    for name, path in originals.items():
+        original = read_volume(expected / path, "mask").array
+        assert np.count_nonzero(ran.masks[name] != original) <= MOST_VOXELS_APART, name
+    assert {name: cost.forwards for name, cost in ran.members.items()} == {"seals": 240, "nvauto": 120, "swan": 180}

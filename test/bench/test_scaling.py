@@ -1,4 +1,4 @@
-"""Time and memory by size and by networks: the larger case is the same case, and fewer networks are some of the same."""
+"""Time and memory by size and networks: the larger case is the same case, fewer networks are some of the same."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ def test_networks_are_taken_away_by_equal_steps(tiny_bundle):
         for chosen in choose_networks(Bundle.open(tiny_bundle), ("seals", "nvauto", "swan"))
     ]
     assert counts == [
-        {"seals": 1, "nvauto": 5, "swan": 4}, {"seals": 3, "nvauto": 10, "swan": 7}, {"seals": 5, "nvauto": 15, "swan": 10}
-    ]  # fmt: skip
+        {"seals": 1, "nvauto": 5, "swan": 4},
+        {"seals": 3, "nvauto": 10, "swan": 7},
+        {"seals": 5, "nvauto": 15, "swan": 10},
+    ]
 
 
 def test_a_bundle_of_single_networks_cannot_be_made_smaller(tmp_path):
