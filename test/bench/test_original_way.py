@@ -7,21 +7,22 @@ import pytest
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 
 from deepisles import Ensemble
+from deepisles.bench.fewer_networks import write_part
 from deepisles.bench.original_way.run import run_original_way
 from deepisles.bench.request import BenchRequest
 from deepisles.case.files import CaseFiles
-from deepisles.case.reading import read_volume
 from deepisles.errors import DeepIslesError
+from deepisles.evaluation.metrics import compare_masks
 from deepisles.options import SegmentOptions
+from deepisles.weights.bundle import Bundle
 
-MOST_VOXELS_APART = 3
-"""Rounding decides these, as in test_parity."""
+LEAST_DICE = 0.999
 MEMBERS = ("seals", "nvauto", "swan")
 
 
-def run_both(files, weights):
+def run_both(files, weights, threads=1):
     options = SegmentOptions(weights=weights, device="cpu", registration="none")
-    ran = run_original_way(BenchRequest(files, options, 1))
+    ran = run_original_way(BenchRequest(files, options, threads))
     exact = Ensemble.load(weights, "cpu").segment(files.dwi, files.adc, files.flair, registration="none")
     return ran, exact
 
@@ -70,18 +71,13 @@ def test_a_process_that_fails_says_why(files, bundle, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_tiny_networks_give_what_the_original_made_of_them(cases, golden, tiny_bundle):
-    folder, expected = cases / "isles22-0009", golden / "expected"
-    flair = expected / "swan" / "isles22-0009_flair_registered.nii.gz"
-    files = CaseFiles(folder / "dwi.nii.gz", folder / "adc.nii.gz", flair)
-    options = SegmentOptions(weights=tiny_bundle, device="cpu", registration="none")
-    ran = run_original_way(BenchRequest(files, options, 2))
-    originals = {
-        "seals": "seals/isles22-0009/lesion_msk.nii.gz",
-        "nvauto": "nvauto/isles22-0009/lesion_msk.nii.gz",
-        "swan": "swan/isles22-0009_eval_lesion_msk.nii.gz",
-    }
-    for name, path in originals.items():
-        original = read_volume(expected / path, "mask").array
-        assert np.count_nonzero(ran.masks[name] != original) <= MOST_VOXELS_APART, name
-    assert {name: cost.forwards for name, cost in ran.members.items()} == {"seals": 240, "nvauto": 120, "swan": 180}
+def test_the_masks_of_trained_networks_are_the_same(cases, golden, tiny_bundle, tmp_path):
+    """One or two networks of a member show it, in a fifth of the time: the parity tests run all."""
+    folder = cases / "isles22-0009"
+    flair = golden / "expected" / "swan" / "isles22-0009_flair_registered.nii.gz"
+    some = write_part(Bundle.open(tiny_bundle), {"seals": [0], "nvauto": [0], "swan": [0, 5]}, tmp_path)
+    ran, exact = run_both(CaseFiles(folder / "dwi.nii.gz", folder / "adc.nii.gz", flair), some, threads=2)
+    for name in MEMBERS:
+        assert ran.masks[name].any(), name
+        assert compare_masks(ran.masks[name], exact.predictions[name].mask, 1.0).dice >= LEAST_DICE, name
+    assert {name: cost.forwards for name, cost in ran.members.items()} == {"seals": 48, "nvauto": 8, "swan": 36}
