@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepisles.case.files import CaseFiles
-from deepisles.options import Profile, Registration, SegmentOptions, parse_members
+from deepisles.options import PROFILE_HELP, Profile, Registration, SegmentOptions, parse_members
 from deepisles.plain_errors import Debug, plain_errors
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def bench(
     weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
-    profile: Annotated[Profile, typer.Option(help="exact: the original's masks.")] = "exact",
+    profile: Annotated[Profile, typer.Option(help=f"{PROFILE_HELP}.")] = "exact",
     registration: Annotated[
         Registration, typer.Option(help="rigid: FLAIR turned and moved; none: it lies on the DWI's grid already.")
     ] = "auto",
