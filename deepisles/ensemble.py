@@ -220,7 +220,7 @@ class Ensemble:
             dicom=opened.dicom,
             images=images,
             brain=brain,
-            warnings=case.warnings,
+            warnings=(*self.bundle.warnings, *case.warnings),
             runs=(*runs, *(MemberRun(name, "not-run", "the weights bundle has none for it") for name in self.absent)),
             consensus=agreed,
             lesions=lesions,
