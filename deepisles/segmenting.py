@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deepisles.case.source import CaseSource
 from deepisles.cpu_count import count_cpus
+from deepisles.cpu_memory import keep_freed_memory
 from deepisles.options import SegmentOptions
 from deepisles.progress import Progress
 
@@ -34,6 +35,7 @@ def load_ensemble(options: SegmentOptions) -> Ensemble:
 
     # torch knows how many CPUs it may be scheduled on, not how many its container is given; fewer stays as asked for
     torch.set_num_threads(min(torch.get_num_threads(), count_cpus()))
+    keep_freed_memory()
     ensemble = Ensemble.load(options.weights, options.device, options.members)
     logger.info("running on %s, %d CPU thread(s)", describe_device(ensemble.device), torch.get_num_threads())
     return ensemble

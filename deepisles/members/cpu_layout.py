@@ -1,13 +1,15 @@
 """Networks laid out for the CPU: the same arithmetic by oneDNN's faster kernels.
 
-PyTorch 2.13 sends some 3-D convolutions of few channels to a slow path, and copies channels-last data for instance
-normalisation. The modules here do neither; results agree to rounding.
+PyTorch 2.13 sends some 3-D convolutions of few channels to a slow path, and is slow to normalise channels-last data.
+The modules here and in `channels_last_norm` are not; results agree to rounding.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from deepisles.members.channels_last_norm import ChannelsLastGroupNorm, ChannelsLastInstanceNorm
 
 CONVOLUTION_WEIGHT_DIMENSIONS = 5
 
@@ -32,30 +34,6 @@ class OneDnnConv3d(nn.Module):
         return result
 
 
-class ChannelsLastInstanceNorm(nn.Module):
-    """`torch.nn.InstanceNorm3d` that keeps channels-last data, sharing the parameters of the module it stands for.
-
-    PyTorch's own copies such data twice; its group and batch normalisation would not, but lose three digits on it.
-    """
-
-    def __init__(self, norm: nn.InstanceNorm3d) -> None:
-        super().__init__()
-        self.weight = norm.weight
-        self.bias = norm.bias
-        self.eps = norm.eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise (batch, channels, a, b, c)."""
-        variance, mean = torch.var_mean(x, dim=(2, 3, 4), correction=0, keepdim=True)
-        scale = torch.rsqrt(variance + self.eps)
-        if self.weight is not None:
-            scale = scale * self.weight.view(1, -1, 1, 1, 1)
-        shift = -mean * scale
-        if self.bias is not None:
-            shift = shift + self.bias.view(1, -1, 1, 1, 1)
-        return torch.addcmul(shift, x, scale)
-
-
 def place_network(network: nn.Module, device: torch.device) -> nn.Module:
     """Put a convolutional network on its device, ready to infer."""
     network = network.to(device).eval()
@@ -63,7 +41,7 @@ def place_network(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def lay_out_for_cpu(network: nn.Module) -> nn.Module:
-    """Swap a network's convolutions and instance normalisations for faster ones, in place, and make it channels-last.
+    """Swap a network's convolutions and normalisations for faster ones, in place, and make it channels-last.
 
     TorchScript modules are left as they are.
     """
@@ -89,4 +67,6 @@ def _fast_twin(module: nn.Module) -> nn.Module:
         return OneDnnConv3d(module)
     if type(module) is nn.InstanceNorm3d and not module.track_running_stats:
         return ChannelsLastInstanceNorm(module)
+    if isinstance(module, nn.GroupNorm):
+        return ChannelsLastGroupNorm(module)
     return module

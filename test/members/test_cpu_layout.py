@@ -9,7 +9,8 @@ import torch
 from monai.networks.nets import SegResNetDS
 from torch import nn
 
-from deepisles.members.cpu_layout import ChannelsLastInstanceNorm, OneDnnConv3d, lay_out_for_cpu
+from deepisles.members.channels_last_norm import ChannelsLastGroupNorm, ChannelsLastInstanceNorm
+from deepisles.members.cpu_layout import OneDnnConv3d, lay_out_for_cpu
 from deepisles.members.networks.plain_conv_unet import build_plain_conv_unet
 from deepisles.members.networks.specs import PlainConvUNetSpec
 
@@ -40,8 +41,21 @@ def test_answers_are_the_same(build):
         torch.testing.assert_close(fast(image), network(image), atol=2e-5, rtol=1e-5)
 
 
-def test_instance_normalisation_is_exact_far_from_zero():
-    norm = nn.InstanceNorm3d(3, affine=True)
-    image = (torch.randn(1, 3, 40, 40, 40) + 30).contiguous(memory_format=torch.channels_last_3d)
-    exact = nn.InstanceNorm3d(3, affine=True).double()(image.double())
-    torch.testing.assert_close(ChannelsLastInstanceNorm(norm)(image).double(), exact, atol=1e-5, rtol=0)
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize(
+    ("norm", "twin"),
+    [
+        (nn.InstanceNorm3d(4, affine=True), ChannelsLastInstanceNorm),
+        (nn.InstanceNorm3d(4), ChannelsLastInstanceNorm),
+        (nn.GroupNorm(2, 4), ChannelsLastGroupNorm),
+        (nn.GroupNorm(1, 4, affine=False), ChannelsLastGroupNorm),
+    ],
+)
+def test_normalisation_is_exact_far_from_zero(norm, twin, last):
+    torch.manual_seed(0)
+    for parameter in norm.parameters():
+        nn.init.normal_(parameter)
+    image = torch.randn(2, 4, 40, 36, 44) + 30
+    exact = copy.deepcopy(norm).double()(image.double())
+    image = image.contiguous(memory_format=torch.channels_last_3d if last else torch.contiguous_format)
+    torch.testing.assert_close(twin(norm)(image).double(), exact, atol=1e-5, rtol=0)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from math import prod
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-SPATIAL_AXES = (2, 3, 4)
-
 
 @dataclass(frozen=True)
 class ShiftedWindows:
     """Cut a volume into patches once per shift; channels and voxels of a patch span a matrix.
 
-    A shift moves the volume cyclically before it is cut. Voxels that leave at one end come back at the other, so that
-    each shift is a plain view of the volume with a margin of its own far end put in front.
+    A shift moves the volume cyclically before it is cut. Cutting and folding back gather rows of `head_dim` channels by
+    index, which is several times faster than moving and permuting the volume.
 
     Parameters
     ----------
@@ -41,45 +39,47 @@ class ShiftedWindows:
     shifts: tuple[tuple[int, int, int] | None, ...]
 
     def matricise(self, volume: Tensor) -> Tensor:
-        """Map (B, channels, *spatial_size) to (shifts x B x heads, patches, head_dim, voxels of a patch)."""
-        before = [n for n in reversed(self._margin) for n in (n, 0)]
-        wrapped = functional.pad(volume, before, mode="circular")
-        matrices = torch.stack([self._cut(wrapped, shift) for shift in self._cyclic_shifts])
-        return matrices.reshape(-1, prod(self._grid), self.head_dim, prod(self.patch_size))
+        """Map (B, *spatial_size, channels) to (shifts x B x heads, patches, head_dim, voxels of a patch).
+
+        In memory a matrix lies with its rows, neighbouring channels, side by side.
+        """
+        sources, _ = _index(self, len(volume), volume.device)
+        columns = prod(self.patch_size)
+        rows = volume.reshape(-1, self.head_dim).index_select(0, sources)
+        return rows.view(-1, prod(self.spatial_size) // columns, columns, self.head_dim).mT
 
     def fold_back(self, matrices: Tensor) -> Tensor:
-        """Undo `matricise`, averaging over the shifts; the result's channels are contiguous in memory."""
-        heads = self.channels // self.head_dim
-        per_shift = matrices.reshape(len(self.shifts), -1, heads, *self._grid, self.head_dim, *self.patch_size)
-        size = [n + margin for n, margin in zip(self.spatial_size, self._margin, strict=True)]
-        total = matrices.new_zeros(per_shift.shape[1], *size, self.channels).movedim(-1, 1)
-        for part, shift in zip(per_shift, self._cyclic_shifts, strict=True):
-            self._cut(total, shift).add_(part)
-        for axis, margin in zip(SPATIAL_AXES, self._margin, strict=True):
-            # what lies in the margin belongs to the far end
-            end = total.shape[axis] - margin
-            total.narrow(axis, end, margin).add_(total.narrow(axis, 0, margin))
-            total = total.narrow(axis, margin, end)
-        return total / len(self.shifts)
+        """Undo `matricise`, averaging over the shifts."""
+        batch = matrices.shape[0] // (len(self.shifts) * (self.channels // self.head_dim))
+        _, places = _index(self, batch, matrices.device)
+        averaged = functional.embedding_bag(places, matrices.mT.reshape(-1, self.head_dim), mode="mean")
+        return averaged.view(batch, *self.spatial_size, self.channels)
 
-    @cached_property
-    def _cyclic_shifts(self) -> list[tuple[int, ...]]:
-        return [
-            tuple(s % n for s, n in zip(shift or (0, 0, 0), self.spatial_size, strict=True)) for shift in self.shifts
+
+@lru_cache(maxsize=32)
+def _index(windows: ShiftedWindows, batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Tell which row of the volumes, and which rows of the matrices, each row comes from.
+
+    Rows of volumes are counted voxel by voxel and head by head, rows of matrices as they follow each other.
+
+    Returns
+    -------
+    tuple of Tensor
+        The volumes' row for each row of the matrices (rows x shifts,), and the matrices' rows for each of the volumes'
+        (rows, shifts).
+    """
+    heads = windows.channels // windows.head_dim
+    size, patch = windows.spatial_size, windows.patch_size
+    split = [n for pair in zip(size, patch, strict=True) for n in (pair[0] // pair[1], pair[1])]
+    # they may be needed in a training after an inference
+    with torch.inference_mode(False):
+        rows = torch.arange(batch * prod(size) * heads, device=device).view(batch, *size, heads)
+        cuts = [
+            rows.roll(shift or (0, 0, 0), (1, 2, 3))
+            .view(batch, *split, heads)
+            .permute(0, 7, 1, 3, 5, 2, 4, 6)
+            .flatten()
+            for shift in windows.shifts
         ]
-
-    @cached_property
-    def _margin(self) -> tuple[int, ...]:
-        return tuple(max(steps) for steps in zip(*self._cyclic_shifts, strict=True))
-
-    @property
-    def _grid(self) -> list[int]:
-        return [n // p for n, p in zip(self.spatial_size, self.patch_size, strict=True)]
-
-    def _cut(self, wrapped: Tensor, shift: tuple[int, ...]) -> Tensor:
-        """View (B, channels, *with margin) as (B, heads, *grid, head_dim, *patch_size), shifted."""
-        view = wrapped
-        for axis, step, margin, size in zip(SPATIAL_AXES, shift, self._margin, self.spatial_size, strict=True):
-            view = view.narrow(axis, margin - step, size)
-        split = [n for pair in zip(self._grid, self.patch_size, strict=True) for n in pair]
-        return view.view(view.shape[0], -1, self.head_dim, *split).permute(0, 1, 3, 5, 7, 2, 4, 6, 8)
+        places = [cut.argsort() + number * len(cut) for number, cut in enumerate(cuts)]
+        return torch.cat(cuts), torch.stack(places, dim=-1)

@@ -100,8 +100,7 @@ class Factorization(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, *spatial, channels) to the same shape."""
         non_negative = functional.relu(self.in_proj(features))
-        matrices = self.windows.matricise(non_negative.movedim(-1, 1))
-        approximation = self.windows.fold_back(self.factorize(matrices)).movedim(1, -1)
+        approximation = self.windows.fold_back(self.factorize(self.windows.matricise(non_negative)))
         out: Tensor = self.dropout(self.out_proj(approximation))
         return out
 
