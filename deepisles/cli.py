@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from deepisles import __version__
-from deepisles.case.files import CaseFiles
 from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.cli_atlas import atlas_app
 from deepisles.cli_training import synthesise, train
@@ -180,30 +179,39 @@ def serve(context: typer.Context) -> None:
 
 @app.command()
 def bench(
-    dwi: Annotated[Path, typer.Option(help="Diffusion-weighted image.")],
-    adc: Annotated[Path, typer.Option(help="Apparent diffusion coefficient map.")],
+    dwi: Annotated[Path | None, typer.Option(help="Diffusion-weighted image; without images the sample case.")] = None,
+    adc: Annotated[Path | None, typer.Option(help="Apparent diffusion coefficient map.")] = None,
     flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
+    profile: Annotated[Profile, typer.Option(help="exact: the original's masks.")] = "exact",
     registration: RegistrationOption = "auto",
+    warm: Annotated[int, typer.Option(min=0, help="Times that the case is run again with the networks kept.")] = 0,
     original: Annotated[Path | None, typer.Option(help="The original's times, for ratios.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there too.")] = None,
     debug: Debug = False,
 ) -> None:
     """Measure what a case costs, stage by stage."""
     with plain_errors(debug):
-        from deepisles.bench.measure import measure_case
+        from deepisles.bench.sample_case import take_case
+
+        files = take_case(dwi, adc, flair)
+        # these import torch, which takes seconds that a refusal need not wait for
+        from deepisles.bench.document import to_json
+        from deepisles.bench.measure import measure_runs
         from deepisles.bench.original_times import read_original_seconds
-        from deepisles.bench.table import tabulate, to_json
+        from deepisles.bench.table import tabulate
 
         told = None if original is None else read_original_seconds(original)
         names = None if members is None else parse_members(members)
-        options = SegmentOptions(weights=weights, members=names, device=device, registration=registration)
-        cost = measure_case(CaseFiles(dwi, adc, flair), options)
-        typer.echo(tabulate(cost, told))
+        options = SegmentOptions(
+            weights=weights, members=names, device=device, profile=profile, registration=registration
+        )
+        record = measure_runs(files, options, warm)
+        typer.echo(tabulate(record, told))
         if json_file is not None:
-            json_file.write_text(to_json(cost) + "\n", encoding="utf-8")
+            json_file.write_text(to_json(record) + "\n", encoding="utf-8")
 
 
 @weights_app.command("import")
