@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class StageCost:
-    """What one stage took; names are the JSON's keys (`bench.document`).
+    """What one stage took; names are the JSON's keys (`document`).
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class StageCost:
     windows : int
         How many windows the networks answered: a call with a batch of four answers four.
     tflop : float or None
-        Operations of the networks in 10^12, a multiply-add as two; None where a network's are not known.
+        Operations of the networks in 10^12, a multiply-add as two; None where they were not counted or are not known.
     precision : str or None
         What the networks computed with: "float32", "tf32", "float16", "bfloat16"; several are joined by "+".
     """
@@ -38,7 +38,7 @@ class StageCost:
     post_seconds: float = 0.0
     calls: int = 0
     windows: int = 0
-    tflop: float | None = 0.0
+    tflop: float | None = None
     precision: str | None = None
 
     @property

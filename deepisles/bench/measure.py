@@ -6,6 +6,7 @@ import resource
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
@@ -28,12 +29,15 @@ BYTES_PER_GB = 1024**3
 
 
 def measure_case(files: CaseFiles, options: SegmentOptions) -> CaseCost:
-    """Load the networks, segment a case and write its folder to a temporary place, taking times."""
-    return measure_runs(files, options).cold
+    """Load the networks, segment a case and write its folder to a temporary place, taking times.
+
+    The networks' work is not counted: `measure_runs` does that.
+    """
+    return _run_cold(files, options).cost
 
 
 def measure_runs(files: CaseFiles, options: SegmentOptions, warm_runs: int = 0) -> BenchRecord:
-    """Do as `measure_case` does, and then segment the case some times more with the networks kept.
+    """Measure a case as `measure_case` does, and then some times more with the networks kept.
 
     Parameters
     ----------
@@ -47,21 +51,18 @@ def measure_runs(files: CaseFiles, options: SegmentOptions, warm_runs: int = 0) 
     Returns
     -------
     BenchRecord
-        What each run took, what did the work, and on what.
+        What each run took, how much the networks did, and on what machine.
     """
-    device = choose_device(options.device)
-    recorder, started = CostRecorder(device), _start(device)
-    recorder.start("load")
-    ensemble = load_ensemble(options)
-    recorder.finish("load", 0.0)
-    cold, result = _run(ensemble, files, options, recorder, started)
+    cold = _run_cold(files, options)
     cold_seconds = measure_process_seconds()
-    warm = [_run(ensemble, files, options, CostRecorder(device), _start(device))[0] for _ in range(warm_runs)]
-    precisions = {stage.precision for run in (cold, *warm) for stage in run.stages.values() if stage.precision}
-    report = result.report
+    ensemble, report = cold.ensemble, cold.result.report
+    runs = [cold, *(_run(ensemble, files, options, _begin(ensemble.device)) for _ in range(warm_runs))]
+    for run in runs:
+        run.count_work()
+    precisions = {stage.precision for run in runs for stage in run.cost.stages.values() if stage.precision}
     return BenchRecord(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        host=describe_host(device),
+        host=describe_host(ensemble.device),
         settings=BenchSettings(
             weights=report.weights.bundle,
             weights_digest=report.weights.digest,
@@ -71,25 +72,56 @@ def measure_runs(files: CaseFiles, options: SegmentOptions, warm_runs: int = 0) 
             size=report.inputs.grid.size,
             spacing_mm=report.inputs.grid.spacing_mm,
         ),
-        # after the runs, which a measured peak would heat the processor for
-        peaks={precision: find_peak(device, precision) for precision in sorted(precisions)},
+        peaks={precision: find_peak(ensemble.device, precision) for precision in sorted(precisions)},
         cold_seconds=cold_seconds,
-        cold=cold,
-        warm=tuple(warm),
+        cold=cold.cost,
+        warm=tuple(run.cost for run in runs[1:]),
     )
 
 
-def _start(device: torch.device) -> float:
-    """Begin a run: its own peak of GPU memory, and its clock."""
+@dataclass(frozen=True)
+class _Beginning:
+    """When a run began, and who takes its times from then on."""
+
+    recorder: CostRecorder
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run: what it took, what came out, and what is needed to count its work."""
+
+    ensemble: Ensemble
+    result: EnsembleResult
+    recorder: CostRecorder
+    cost: CaseCost
+
+    def count_work(self) -> None:
+        """Enter the operations that every member's networks did."""
+        entries = dict(self.ensemble.bundle.manifest.members.items())
+        for member in self.ensemble.members:
+            specs = [entry.architecture for entry in entries[member.name].networks]
+            if member.name in self.cost.stages:
+                windows = self.recorder.windows[member.name]
+                self.cost.stages[member.name].tflop = count_tflop(member.networks, specs, windows)
+
+
+def _begin(device: torch.device) -> _Beginning:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    return time.perf_counter()
+    return _Beginning(CostRecorder(device), time.perf_counter())
 
 
-def _run(
-    ensemble: Ensemble, files: CaseFiles, options: SegmentOptions, recorder: CostRecorder, started: float
-) -> tuple[CaseCost, EnsembleResult]:
-    """Segment and write once, from a start that may lie before loading."""
+def _run_cold(files: CaseFiles, options: SegmentOptions) -> _Run:
+    beginning = _begin(choose_device(options.device))
+    beginning.recorder.start("load")
+    ensemble = load_ensemble(options)
+    beginning.recorder.finish("load", 0.0)
+    return _run(ensemble, files, options, beginning)
+
+
+def _run(ensemble: Ensemble, files: CaseFiles, options: SegmentOptions, beginning: _Beginning) -> _Run:
+    recorder, device = beginning.recorder, ensemble.device
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     with ExitStack() as stack:
         for member in ensemble.members:
@@ -99,30 +131,18 @@ def _run(
         recorder.start("write")
         result.save(folder)
         recorder.finish("write", 0.0)
-    total_seconds = time.perf_counter() - started
-    child = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = time.perf_counter() - beginning.seconds
+    own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     if "register" in recorder.stages:
-        recorder.stages["register"].cpu_seconds = (
-            child.ru_utime + child.ru_stime - children.ru_utime - children.ru_stime
-        )
-    _count_work(ensemble, recorder)
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        cpu_seconds = ended.ru_utime + ended.ru_stime - children.ru_utime - children.ru_stime
+        recorder.stages["register"].cpu_seconds = cpu_seconds
+    is_cuda = device.type == "cuda"
     cost = CaseCost(
-        device=describe_device(ensemble.device),
+        device=describe_device(device),
         stages=recorder.stages,
-        total_seconds=total_seconds,
-        peak_memory_gb=(own + child.ru_maxrss) / KIB_PER_GB,
+        total_seconds=seconds,
+        peak_memory_gb=(own.ru_maxrss + ended.ru_maxrss) / KIB_PER_GB,
+        gpu_allocated_gb=torch.cuda.max_memory_allocated(device) / BYTES_PER_GB if is_cuda else None,
+        gpu_reserved_gb=torch.cuda.max_memory_reserved(device) / BYTES_PER_GB if is_cuda else None,
     )
-    if ensemble.device.type == "cuda":
-        cost.gpu_allocated_gb = torch.cuda.max_memory_allocated(ensemble.device) / BYTES_PER_GB
-        cost.gpu_reserved_gb = torch.cuda.max_memory_reserved(ensemble.device) / BYTES_PER_GB
-    return cost, result
-
-
-def _count_work(ensemble: Ensemble, recorder: CostRecorder) -> None:
-    """Enter the operations that every member's networks did."""
-    entries = dict(ensemble.bundle.manifest.members.items())
-    for member in ensemble.members:
-        specs = [entry.architecture for entry in entries[member.name].networks]
-        if member.name in recorder.stages:
-            recorder.stages[member.name].tflop = count_tflop(member.networks, specs, recorder.windows[member.name])
+    return _Run(ensemble, result, recorder, cost)

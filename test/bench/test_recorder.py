@@ -69,6 +69,7 @@ def test_precision_is_autocasts_or_the_images_own():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_time_on_a_gpu_is_the_gpus_own():
     device = torch.device("cuda", 0)
     network = nn.Conv3d(32, 32, 3, padding=1).to(device)
