@@ -13,6 +13,7 @@ from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.cli_atlas import atlas_app
 from deepisles.cli_training import synthesise, train
 from deepisles.options import (
+    PROFILE_HELP,
     BrainExtractionMode,
     ConsensusRule,
     DicomOutput,
@@ -85,7 +86,7 @@ def segment(
     weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
-    profile: Annotated[Profile, typer.Option(help="exact: the original's masks.")] = "exact",
+    profile: Annotated[Profile, typer.Option(help=f"{PROFILE_HELP}.")] = "exact",
     registration: RegistrationOption = "auto",
     brain_extraction: Annotated[
         BrainExtractionMode, typer.Option(help="auto: images that show more than the brain; on: all; off: none.")

@@ -16,6 +16,7 @@ from deepisles.case.layouts import find_plain_case
 from deepisles.case.source import SeriesChoice
 from deepisles.errors import DeepIslesError, InputRefused
 from deepisles.options import (
+    PROFILE_HELP,
     BrainExtractionMode,
     ConsensusRule,
     DicomOutput,
@@ -89,7 +90,7 @@ def run_container(
     DeepIslesError
         If the case fails.
     """
-    from deepisles.grandchallenge.execute import check_output, run_case
+    from deepisles.grandchallenge.execute import apply_settings, check_output, run_case
     from deepisles.grandchallenge.inputs import is_grand_challenge_tree, resolve_inputs
 
     # what can be refused is refused before the weights are loaded
@@ -98,7 +99,7 @@ def run_container(
             raise InputRefused("A Grand Challenge case has no DICOM output: leave out --dicom-output.")
         inputs = resolve_inputs(input_folder)
         check_output(output_folder, inputs)
-        run_case(inputs, output_folder, load(options), options, progress)
+        run_case(inputs, output_folder, load(apply_settings(options, inputs)), options, progress)
     else:
         source = replace(find_plain_case(input_folder), series=series or SeriesChoice())
         result = segment_files(load(options), source, options, progress)
@@ -183,7 +184,7 @@ def make_parser(prog: str = "process.py", description: str = "Segment one case."
     parser.add_argument("--weights", type=Path, help="weights bundle, or the published tree")
     parser.add_argument("--members", help="some of seals,nvauto,swan; without it all")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
-    parser.add_argument("--profile", choices=get_args(Profile), default="exact", help="exact: the original's masks")
+    parser.add_argument("--profile", choices=get_args(Profile), default="exact", help=PROFILE_HELP)
     parser.add_argument(
         "--registration",
         choices=get_args(Registration),

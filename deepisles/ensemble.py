@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,10 @@ from deepisles.cuda_fit import check_cuda_device
 from deepisles.device import choose_device, describe_device
 from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
+from deepisles.members.effort import Effort
 from deepisles.members.member import Member, MemberName, MemberRun, Prediction
 from deepisles.mni_stage import MniStage
-from deepisles.options import BrainExtractionMode, DicomOutput, Registration, TerritoryMode
+from deepisles.options import BrainExtractionMode, DicomOutput, Profile, Registration, TerritoryMode
 from deepisles.preparation.brain_extraction import strip_case
 from deepisles.preparation.brain_extractor import BrainExtractor
 from deepisles.preparation.deepbet_extractor import DeepbetExtractor
@@ -31,7 +32,8 @@ from deepisles.preparation.diffusion_check import check_diffusion
 from deepisles.preparation.flair_check import check_flair
 from deepisles.preparation.prepare import prepare_diffusion, share_grid
 from deepisles.preparation.prepared import PreparedCase
-from deepisles.preparation.registration import FlairRegistration, RegistrationMethod, take_registered
+from deepisles.preparation.registration import AppliedRegistration, FlairRegistration, take_registered
+from deepisles.profiles import PLANS, limit_members
 from deepisles.progress import NoProgress, Progress, StageClock
 from deepisles.reports.build import CaseRecord, build_report
 from deepisles.reports.report import WeightsReport
@@ -46,6 +48,14 @@ if TYPE_CHECKING:
 __all__ = ["BrainExtractionMode", "Ensemble", "EnsembleResult", "Registration"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A member that takes part in a case, and how much of its work is done."""
+
+    member: Member
+    effort: Effort
 
 
 class Ensemble:
@@ -129,6 +139,7 @@ class Ensemble:
         *,
         study: str | Path | None = None,
         series: SeriesChoice | None = None,
+        profile: Profile = "exact",
         registration: Registration = "auto",
         brain_extraction: BrainExtractionMode = "auto",
         territory: TerritoryMode = "auto",
@@ -152,9 +163,12 @@ class Ensemble:
             Instead of the three: a folder or .zip of DICOM, from which they are picked by their tags.
         series : SeriesChoice, optional
             Series that are to be taken from the DICOM.
+        profile : str
+            "exact" gives the original's mask; "balanced" and "fast" do less work, and give another one.
         registration : str
-            "auto" and "elastix" register FLAIR to DWI as the original does; "rigid" turns and moves it only, in a
-            second and with another mask than the original's; "none" takes it as lying on the DWI's grid already.
+            "elastix" registers FLAIR to DWI as the original does; "rigid" turns and moves it only, in a second and with
+            another mask than the original's; "none" takes it as lying on the DWI's grid already; "auto" is "elastix" in
+            profile "exact" and "rigid" in the others.
         brain_extraction : str
             "auto" strips the images that show more than the brain and leaves the others untouched; "on" strips all,
             "off" none.
@@ -190,11 +204,15 @@ class Ensemble:
             If brain extraction fails; if a member fails, or the registration for wanted images in MNI152 space, unless
             `allow_degraded`; if all members fail, always.
         """
+        plan, tasks = PLANS[profile], self._choose_tasks(profile)
+        applied = plan.registration if registration == "auto" else registration
         clock = StageClock(progress or NoProgress())
         with clock.stage("read"):
             dwi, adc, flair, study = (None if place is None else Path(place) for place in (dwi, adc, flair, study))
             source = CaseSource(dwi, adc, flair, study, series or SeriesChoice())
-            opened = open_case(source, with_flair=self._needs_flair(), keep_slices=dicom_output == "source")
+            opened = open_case(
+                source, with_flair=any(task.member.needs_flair for task in tasks), keep_slices=dicom_output == "source"
+            )
             case = opened.case
             dicom = plan_dicom(opened, dicom_output, dicom_probability)
         with clock.stage("brain extraction"):
@@ -205,7 +223,7 @@ class Ensemble:
             case = replace(case, warnings=(*case.warnings, *check_diffusion(case), *flair_warnings))
             images = prepare_diffusion(case)
         with MniStage(territory, None if atlas is None else Path(atlas), mni) as mni_stage:
-            images, runs = self._run_members(case, images, registration, allow_degraded, clock)
+            images, runs = self._run_tasks(tasks, case, images, applied, allow_degraded, clock)
             with clock.stage("consensus"):
                 predictions: dict[str, Prediction] = {
                     run.name: run.prediction for run in runs if run.prediction is not None
@@ -220,12 +238,13 @@ class Ensemble:
             dicom=opened.dicom,
             images=images,
             brain=brain,
-            warnings=(*self.bundle.warnings, *case.warnings),
+            warnings=(*self.bundle.warnings, *case.warnings, *filter(None, [plan.note])),
             runs=(*runs, *(MemberRun(name, "not-run", "the weights bundle has none for it") for name in self.absent)),
             consensus=agreed,
             lesions=lesions,
             volume_ml=volume_ml,
-            registration=registration,
+            registration=applied,
+            profile=profile,
             mni=in_mni,
             weights=WeightsReport(bundle=self.bundle.manifest.name, digest=self.bundle.digest),
             device=describe_device(self.device),
@@ -246,15 +265,28 @@ class Ensemble:
             unstripped_dwi=brain.dwi_before,
         )
 
-    def _needs_flair(self) -> bool:
-        return any(member.needs_flair for member in self.members)
+    def _choose_tasks(self, profile: Profile) -> list[Task]:
+        """Choose the members that take part in a profile, and how much of their work is done."""
+        taking_part = limit_members(profile, tuple(member.name for member in self.members))
+        efforts = PLANS[profile].efforts
+        return [
+            Task(member, efforts[member.name])
+            for member in self.members
+            if taking_part is None or member.name in taking_part
+        ]
 
-    def _run_members(
-        self, case: Case, images: PreparedCase, registration: Registration, allow_degraded: bool, clock: StageClock
+    def _run_tasks(
+        self,
+        tasks: Sequence[Task],
+        case: Case,
+        images: PreparedCase,
+        registration: AppliedRegistration,
+        allow_degraded: bool,
+        clock: StageClock,
     ) -> tuple[PreparedCase, list[MemberRun]]:
         """Run every member that can; FLAIR is registered beside those that do not need it."""
-        first = [member for member in self.members if not member.needs_flair]
-        then = [member for member in self.members if member.needs_flair]
+        first = [task for task in tasks if not task.member.needs_flair]
+        then = [task for task in tasks if task.member.needs_flair]
         if case.flair is None and not first:
             raise InputRefused("SWAN needs a FLAIR image: give --flair, or choose another member.")
         runs: list[MemberRun] = []
@@ -264,9 +296,8 @@ class Ensemble:
                 if registration == "none":
                     images = replace(images, flair=take_registered(images.grid, case.flair))
                 else:
-                    method: RegistrationMethod = "rigid" if registration == "rigid" else "elastix"
-                    registering = stack.enter_context(FlairRegistration(case.dwi, case.flair, method))
-            runs += [run_member(member, images, allow_degraded, clock) for member in first]
+                    registering = stack.enter_context(FlairRegistration(case.dwi, case.flair, registration))
+            runs += [run_member(task, images, allow_degraded, clock) for task in first]
             if registering is not None:
                 try:
                     with clock.stage("wait for registration"):
@@ -275,13 +306,13 @@ class Ensemble:
                 except MemberFailed as error:
                     if not allow_degraded:
                         raise
-                    runs += [MemberRun(member.name, "failed", str(error)) for member in then]
+                    runs += [MemberRun(task.member.name, "failed", str(error)) for task in then]
                     then = []
-        for member in then:
+        for task in then:
             if images.flair is None:
-                runs.append(MemberRun(member.name, "not-run", "no FLAIR image was given"))
+                runs.append(MemberRun(task.member.name, "not-run", "no FLAIR image was given"))
             else:
-                runs.append(run_member(member, images, allow_degraded, clock))
+                runs.append(run_member(task, images, allow_degraded, clock))
         if not any(run.prediction for run in runs):
             raise MemberFailed("Every member failed: " + " ".join(run.reason or "" for run in runs))
         return images, runs
@@ -307,7 +338,7 @@ def plan_dicom(opened: OpenedCase, wanted: DicomOutput, with_probability: bool) 
     return plan_on_source(opened.dwi_slices, opened.case.dwi.grid, with_probability=with_probability)
 
 
-def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock: StageClock) -> MemberRun:
+def run_member(task: Task, images: PreparedCase, allow_degraded: bool, clock: StageClock) -> MemberRun:
     """Run one member; its failure is raised, or recorded where that is allowed.
 
     Raises
@@ -315,9 +346,12 @@ def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock
     MemberFailed
         If the member fails and `allow_degraded` is not set.
     """
+    member = task.member
     try:
         with clock.stage(member.name):
-            prediction = member.segment(images, lambda done, total: clock.progress.advance(member.name, done, total))
+            prediction = member.segment(
+                images, lambda done, total: clock.progress.advance(member.name, done, total), task.effort
+            )
         if not np.isfinite(prediction.probability).all():
             raise ArithmeticError("its answer holds values that are not numbers")
     except (DeepIslesError, RuntimeError, torch.jit.Error, MemoryError, ValueError, ArithmeticError) as error:
@@ -335,7 +369,7 @@ def run_member(member: Member, images: PreparedCase, allow_degraded: bool, clock
         prediction=prediction,
         seconds=clock.seconds[member.name],
         weights_digest=member.weights_digest,
-        networks=len(member.networks),
+        networks=len(task.effort.choose_networks(member.networks)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from deepisles.errors import InputRefused
 from deepisles.reports.picture_choice import PictureChoice
@@ -14,9 +14,11 @@ MEMBERS = ("seals", "nvauto", "swan")
 Registration = Literal["auto", "elastix", "rigid", "none"]
 BrainExtractionMode = Literal["auto", "on", "off"]
 TerritoryMode = Literal["auto", "off"]
-Profile = Literal["exact"]
+Profile = Literal["exact", "balanced", "fast"]
 ConsensusRule = Literal["original", "mean"]
 DicomOutput = Literal["off", "source", "derived"]
+
+PROFILE_HELP: Final = "exact: the original's masks; balanced, fast: less work, other masks"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SegmentOptions:
     device : str
         "auto", "cpu" or "cuda:0".
     profile : str
-        "exact": the original's masks.
+        "exact": the original's masks; "balanced" and "fast": other ones, sooner (`deepisles.profiles`).
     registration : str
         "auto" and "elastix" register FLAIR to DWI as the original does, "rigid" turns and moves it only, "none" takes
         it as already lying on the DWI's grid.

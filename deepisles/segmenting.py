@@ -18,10 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 def load_ensemble(options: SegmentOptions) -> Ensemble:
-    """Load the members that the options ask for.
+    """Load the members that the options ask for, and that their profile has use for.
 
     Raises
     ------
+    InputRefused
+        If that leaves none.
     WeightsError
         If weights are missing or damaged, or lack an asked-for member.
     DeviceError
@@ -32,11 +34,12 @@ def load_ensemble(options: SegmentOptions) -> Ensemble:
 
     from deepisles.device import describe_device
     from deepisles.ensemble import Ensemble
+    from deepisles.profiles import limit_members
 
     # torch knows how many CPUs it may be scheduled on, not how many its container is given; fewer stays as asked for
     torch.set_num_threads(min(torch.get_num_threads(), count_cpus()))
     keep_freed_memory()
-    ensemble = Ensemble.load(options.weights, options.device, options.members)
+    ensemble = Ensemble.load(options.weights, options.device, limit_members(options.profile, options.members))
     logger.info("running on %s, %d CPU thread(s)", describe_device(ensemble.device), torch.get_num_threads())
     return ensemble
 
@@ -63,6 +66,7 @@ def segment_files(
         source.flair,
         study=source.study,
         series=source.series,
+        profile=options.profile,
         registration=options.registration,
         brain_extraction=options.brain_extraction,
         territory=options.territory,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deepisles.members.effort import FULL
 from deepisles.members.member import Prediction
 
 
@@ -18,7 +19,7 @@ class BrightMember:
         self.times_median = times_median
         self.networks = []
 
-    def segment(self, images, report_progress):
+    def segment(self, images, report_progress, effort=FULL):
         """Segment."""
         dwi = images.dwi.array
         mask = (dwi > self.times_median * np.median(dwi[dwi != 0])).astype(np.uint8)

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from deepisles import Ensemble
 from deepisles.cli import app
 from deepisles.errors import InputRefused
+from deepisles.members.effort import FULL
 
 PROCESS = Path(__file__).resolve().parents[1] / "process.py"
 DWI = SeriesTags(3, "siemens", ("DERIVED", "PRIMARY", "DIFFUSION", "TRACEW"), "trace")
@@ -64,7 +65,7 @@ def change(folder, **values):
 class Untouched(BrightMember):
     """A member that must not be reached."""
 
-    def segment(self, images, report_progress):
+    def segment(self, images, report_progress, effort=FULL):
         """Fail."""
         pytest.fail("the networks ran")
 

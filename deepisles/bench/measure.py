@@ -142,7 +142,7 @@ def _run(ensemble: Ensemble, files: CaseFiles, options: SegmentOptions, beginnin
         stages=recorder.stages,
         total_seconds=seconds,
         peak_memory_gb=(own.ru_maxrss + ended.ru_maxrss) / KIB_PER_GB,
-        gpu_allocated_gb=torch.cuda.max_memory_allocated(device) / BYTES_PER_GB if is_cuda else None,
-        gpu_reserved_gb=torch.cuda.max_memory_reserved(device) / BYTES_PER_GB if is_cuda else None,
+        gpu_allocated_gb=recorder.gpu_allocated_bytes / BYTES_PER_GB if is_cuda else None,
+        gpu_reserved_gb=recorder.gpu_reserved_bytes / BYTES_PER_GB if is_cuda else None,
     )
     return _Run(ensemble, result, recorder, cost)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from deepisles.bench.cost import StageCost
 from deepisles.bench.device_clock import DeviceClock, Mark
@@ -36,12 +37,15 @@ class CostRecorder:
     stages : dict
         Costs by stage; those of a stage are complete once it has ended.
     windows : dict
-        By stage, how many windows of which shape each network (by its number) was given.
+        By stage, how many windows of which shape each network (by its number) answered.
+    gpu_allocated_bytes, gpu_reserved_bytes : int
+        The highest at the end of any stage so far; 0 without a GPU.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.stages: dict[str, StageCost] = {}
         self.windows: dict[str, Counter[tuple[int, WindowShape]]] = {}
+        self.gpu_allocated_bytes = self.gpu_reserved_bytes = 0
         self._clock = DeviceClock(device)
         self._running: dict[str, _RunningStage] = {}
         self._precisions: dict[str, set[str]] = {}
@@ -63,6 +67,7 @@ class CostRecorder:
             return
         end = self._clock.mark()
         self._clock.synchronise()
+        self._note_gpu_memory()
         cost = self.stages[stage]
         cost.wall_seconds = time.perf_counter() - running.start.host_seconds
         cost.cpu_seconds = time.process_time() - running.cpu_start
@@ -75,6 +80,13 @@ class CostRecorder:
             cost.network_seconds = sum(between(enter, leave) for enter, leave in running.calls)
             cost.post_seconds = between(running.calls[-1][1], end)
 
+    def _note_gpu_memory(self) -> None:
+        # after every stage: members reset PyTorch's own peak when they measure how large a window is
+        device = self._clock.device
+        if device.type == "cuda":
+            self.gpu_allocated_bytes = max(self.gpu_allocated_bytes, torch.cuda.max_memory_allocated(device))
+            self.gpu_reserved_bytes = max(self.gpu_reserved_bytes, torch.cuda.max_memory_reserved(device))
+
     @contextmanager
     def watch(self, stage: str, networks: Sequence[nn.Module]) -> Iterator[None]:
         """Note every call of some networks, while the stage of that name runs."""
@@ -85,18 +97,19 @@ class CostRecorder:
             for handle in handles:
                 handle.remove()
 
-    def _hook(self, stage: str, number: int, network: nn.Module) -> Iterator[torch.utils.hooks.RemovableHandle]:
-        counts = self.windows.setdefault(stage, Counter())
+    def _hook(self, stage: str, number: int, network: nn.Module) -> Iterator[RemovableHandle]:
+        windows = self.windows.setdefault(stage, Counter())
         precisions = self._precisions.setdefault(stage, set())
         entered: list[Mark] = []
 
-        def enter(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            entered.append(self._clock.mark())
-            counts[number, tuple(inputs[0].shape[1:])] += inputs[0].shape[0]
-            precisions.add(find_precision(inputs[0]))
+        def enter(*_: object) -> None:
+            # a call that runs out of memory is never left, and what it began does not count
+            entered[:] = [self._clock.mark()]
 
-        def leave(*_: object) -> None:
-            self._running[stage].calls.append((entered.pop(), self._clock.mark()))
+        def leave(_: nn.Module, inputs: tuple[Tensor, ...], __: object) -> None:
+            self._running[stage].calls.append((entered[0], self._clock.mark()))
+            windows[number, tuple(inputs[0].shape[1:])] += inputs[0].shape[0]
+            precisions.add(find_precision(inputs[0]))
 
         yield network.register_forward_pre_hook(enter)
         yield network.register_forward_hook(leave)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from deepisles.container import (
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _start_web_server(desk, _listen(chosen.host, chosen.port))
         end_soon_after_a_signal(GRACE_SECONDS, INTERRUPTED_EXIT_CODE)
         options = read_options(chosen)
-        ensemble = load_ensemble(options)
+        # a case may ask for another profile than the server's, and exact needs every member
+        ensemble = load_ensemble(replace(options, profile="exact"))
         desk.open()
         logger.info("ready on port %d", chosen.port)
         while True:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from deepisles.members.effort import FULL, Effort
 from deepisles.preparation.prepared import PreparedCase
 
 MemberName = Literal["seals", "nvauto", "swan"]
@@ -55,7 +56,7 @@ class Member(Protocol):
     weights_digest: str
     networks: list[nn.Module]
 
-    def segment(self, images: PreparedCase, report_progress: ReportProgress) -> Prediction:
+    def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:
         """Segment one prepared case; axes (z, y, x) in and out."""
         ...
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from monai.networks.layers.convutils import gaussian_1d
 from torch import Tensor, nn
 
+from deepisles.members.batching import Batching
 from deepisles.members.cpu_layout import place_network
+from deepisles.members.effort import FULL, Effort
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.monai_resampling import invert_resampling, plan_resampling
 from deepisles.members.settings import NvautoSettings
@@ -49,9 +52,10 @@ class Nvauto:
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest
+        self._batching = Batching(device)
 
     @torch.inference_mode()
-    def segment(self, images: PreparedCase, report_progress: ReportProgress) -> Prediction:
+    def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:
         """Segment one case.
 
         Parameters
@@ -60,6 +64,8 @@ class Nvauto:
             Its DWI and ADC are used, in storage order; nothing is reoriented.
         report_progress : callable
             Told (windows done, windows in all), over all networks.
+        effort : Effort
+            How much of the work is done.
 
         Returns
         -------
@@ -71,33 +77,37 @@ class Nvauto:
         forward = plan_resampling(images.grid.affine_ras, shape, self.settings.spacing_mm)
         # on the CPU always: rounding decides which voxels count as brain, and the original resamples there too
         prepared = normalise_nonzero(forward.apply(native))
-        probability = self._predict(prepared.to(self.device), report_progress)
+        probability = self._predict(prepared.to(self.device), report_progress, effort)
         back = invert_resampling(forward, images.grid.affine_ras, shape).apply(probability)
         back = back.permute(0, 3, 2, 1).cpu()
         mask = back[LESION] > back[BACKGROUND]
         return Prediction(back[LESION].contiguous().numpy(), mask.to(torch.uint8).numpy())
 
-    def _predict(self, image: Tensor, report_progress: ReportProgress) -> Tensor:
+    def _predict(self, image: Tensor, report_progress: ReportProgress, effort: Effort) -> Tensor:
         """Average the networks' softmax, (2, x, y, z) at the networks' spacing."""
         window = self.settings.window
         padding = pad_to_window(image.shape[1:], window)
         padded = padding.apply(image[None])
-        starts = list_dense_starts(padded.shape[2:], window, self.settings.overlap)
+        starts = list_dense_starts(padded.shape[2:], window, effort.limit_overlap(self.settings.overlap))
+        networks = effort.choose_networks(self.networks)
         weight = make_gaussian_weight(window).to(self.device)
         windows_done = 0
 
-        def count_window() -> None:
+        def count_windows(count: int) -> None:
             nonlocal windows_done
-            windows_done += 1
-            report_progress(windows_done, len(starts) * len(self.networks))
+            windows_done += count
+            report_progress(windows_done, len(starts) * len(networks))
 
         total = torch.zeros((2, *image.shape[1:]), dtype=torch.float32, device=self.device)
-        for network in self.networks:
+        for network in networks:
+            predict = partial(self._batching.run, network)
             # the original runs its windows under fp16 autocast on CUDA, and in fp32 without
             with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
-                logits = blend_windows(network, padded, window, starts, weight, count_window)
+                logits = blend_windows(
+                    predict, padded, window, starts, weight, count_windows, lambda: self._batching.size
+                )
             total += padding.remove(logits)[0].softmax(dim=0)
-        return total.div_(len(self.networks))
+        return total.div_(len(networks))
 
 
 def to_storage_order(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:

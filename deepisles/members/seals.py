@@ -6,7 +6,8 @@ Where nnU-Net v2 has the same rule, v2's function is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 
 from deepisles.members.axes_preprocessing import make_axes_input, undo_axes_resampling
 from deepisles.members.axis_resampling import find_resampled_size
+from deepisles.members.batching import Batching
 from deepisles.members.cpu_layout import place_network
+from deepisles.members.effort import FULL, Effort
 from deepisles.members.interpolation import interpolate_linearly
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.mirroring import average_mirrored
@@ -54,9 +57,10 @@ class Seals:
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest
+        self._batching = Batching(device)
 
     @torch.inference_mode()
-    def segment(self, images: PreparedCase, report_progress: ReportProgress) -> Prediction:
+    def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:
         """Segment one case.
 
         Parameters
@@ -65,6 +69,8 @@ class Seals:
             Its DWI and ADC are used, at 1 mm or as they are: the settings say which.
         report_progress : callable
             Told (windows done, windows in all), over all folds.
+        effort : Effort
+            How much of the work is done.
 
         Returns
         -------
@@ -73,61 +79,73 @@ class Seals:
             a tie is background, as in the original.
         """
         see = self._see_along_axes if self.settings.resampling == "axes" else self._see_as_nnunet
-        native = see(images, report_progress)
+        native = see(images, report_progress, effort)
         mask = native[LESION] > native[BACKGROUND]
         return Prediction(native[LESION].cpu().numpy(), mask.to(torch.uint8).cpu().numpy())
 
-    def _see_as_nnunet(self, images: PreparedCase, report_progress: ReportProgress) -> Tensor:
+    def _see_as_nnunet(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort) -> Tensor:
         """Give both probabilities (2, z, y, x) on the DWI's grid, by way of 1 mm."""
         isotropic = images.isotropic
         prepared = make_network_input(isotropic.dwi.array, isotropic.adc.array, self.settings)
-        cropped = undo_network_input(self._predict(prepared, report_progress), prepared, self.settings)
+        cropped = undo_network_input(self._predict(prepared, report_progress, effort), prepared, self.settings)
         whole = paste(cropped, prepared.box, isotropic.dwi.grid.shape)
         return sample_native(whole, images.grid.shape, images.grid.spacing_mm[::-1])
 
-    def _see_along_axes(self, images: PreparedCase, report_progress: ReportProgress) -> Tensor:
+    def _see_along_axes(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort) -> Tensor:
         """Give both probabilities (2, z, y, x) on the DWI's grid, resampled along its axes."""
         spacing_mm, target_mm = images.grid.spacing_mm[::-1], self.settings.spacing_mm
         prepared = make_axes_input(images.dwi.array, images.adc.array, spacing_mm, target_mm)
         size = find_resampled_size(images.grid.shape, spacing_mm, target_mm)
-        whole = paste(self._predict(prepared, report_progress), prepared.box, size)
+        whole = paste(self._predict(prepared, report_progress, effort), prepared.box, size)
         return undo_axes_resampling(whole, images.grid.shape)
 
-    def _predict(self, prepared: NetworkInput, report_progress: ReportProgress) -> Tensor:
+    def _predict(self, prepared: NetworkInput, report_progress: ReportProgress, effort: Effort) -> Tensor:
         """Average the folds' softmax, (2, z, y, x) over the cropped box in the networks' axis order."""
         image = torch.from_numpy(prepared.array)[None].to(self.device)
         patch = self.settings.patch_size
         padding = pad_to_window(image.shape[2:], patch)
         image = padding.apply(image)
-        starts = list_starts(tuple(image.shape[2:]), patch, self.settings.step)
+        # the step is a share of the window, and what is left of it overlaps
+        step = 1 - effort.limit_overlap(1 - self.settings.step)
+        starts = list_starts(tuple(image.shape[2:]), patch, step)
+        networks = effort.choose_networks(self.networks)
+        mirror_axes = effort.limit_axes(self.settings.mirror_axes)
         weight = None
         if len(starts) > 1:
             weight = compute_gaussian(patch, value_scaling_factor=1, dtype=torch.float32, device=self.device)
         windows_done = 0
 
-        def count_window() -> None:
+        def count_windows(count: int) -> None:
             nonlocal windows_done
-            windows_done += 1
-            report_progress(windows_done, len(starts) * len(self.networks))
+            windows_done += count
+            report_progress(windows_done, len(starts) * len(networks))
 
         total: Tensor | None = None
-        for network in self.networks:
-            softmax = blend_windows(self._predictor(network), image, patch, starts, weight, count_window)
+        for network in networks:
+            predict = partial(self._predict_windows, network, mirror_axes)
+            softmax = blend_windows(
+                predict, image, patch, starts, weight, count_windows, lambda: self._batching.size >> len(mirror_axes)
+            )
             # each fold's softmax is kept in 16 bits before folds are averaged (nnU-Net v1 writes it so)
             stored = padding.remove(softmax)[0].half().float()
             total = stored if total is None else total.add_(stored)
         if total is None:
             raise ValueError("SEALS has no networks")
-        return total.div_(len(self.networks))
+        return total.div_(len(networks))
 
-    def _predictor(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
-        def softmax(window: Tensor) -> Tensor:
-            # the original runs under fp16 autocast on CUDA, and in fp32 without
-            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
-                logits: Tensor = network(window)
-            return logits.float().softmax(dim=1)
+    def _predict_windows(self, network: nn.Module, mirror_axes: Sequence[int], windows: Tensor) -> Tensor:
+        return average_mirrored(
+            lambda flipped: self._batching.run(partial(self._softmax, network), flipped),
+            windows,
+            mirror_axes,
+            self._batching.size,
+        )
 
-        return lambda window: average_mirrored(softmax, window, self.settings.mirror_axes)
+    def _softmax(self, network: nn.Module, windows: Tensor) -> Tensor:
+        # the original runs under fp16 autocast on CUDA, and in fp32 without
+        with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
+            logits: Tensor = network(windows)
+        return logits.float().softmax(dim=1)
 
 
 def paste(cropped: Tensor, box: Box, shape: Sequence[int]) -> Tensor:

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from deepisles.case.volume import Volume
 from deepisles.errors import MemberFailed
 from deepisles.members.axis_resampling import resample_back, resample_to
+from deepisles.members.batching import Batching
 from deepisles.members.cpu_layout import place_network
+from deepisles.members.effort import FULL, Effort
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.nonzero_normalisation import normalise
 from deepisles.members.settings import SwanSettings
@@ -51,9 +53,10 @@ class Swan:
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest
+        self._batching = Batching(device)
 
     @torch.inference_mode()
-    def segment(self, images: PreparedCase, report_progress: ReportProgress) -> Prediction:
+    def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:
         """Segment one prepared case; axes (z, y, x) in and out.
 
         Raises
@@ -68,7 +71,8 @@ class Swan:
         channels = normalise(stack_channels(images.dwi, images.adc, images.flair))
         spacing_mm = images.grid.spacing_mm
         image = torch.from_numpy(channels)[None].to(self.device)
-        logit = self._predict(resample_to(image, spacing_mm, self.settings.spacing_mm), report_progress)
+        image_2mm = resample_to(image, spacing_mm, self.settings.spacing_mm)
+        logit = self._predict(image_2mm, report_progress, effort)
         logit = resample_back(logit, image.shape[2:])[0, 0]
         if not torch.isfinite(logit).all():
             raise MemberFailed("SWAN's networks gave values that are not numbers; check its weights and the images.")
@@ -78,25 +82,27 @@ class Swan:
             mask=_to_zyx((logit >= 0).to(torch.uint8)),
         )
 
-    def _predict(self, image: Tensor, report_progress: ReportProgress) -> Tensor:
+    def _predict(self, image: Tensor, report_progress: ReportProgress, effort: Effort) -> Tensor:
         """Map (1, 3, x, y, z) to the blended mean logit (1, 1, x, y, z) of all networks."""
         window = self.settings.window
         padding = pad_to_window(image.shape[2:], window)
         padded = padding.apply(image)
-        starts = list_dense_starts(padded.shape[2:], window, self.settings.overlap)
-        total = len(starts) * len(self.networks)
+        starts = list_dense_starts(padded.shape[2:], window, effort.limit_overlap(self.settings.overlap))
+        networks = effort.choose_networks(self.networks)
+        total = len(starts) * len(networks)
         done = 0
 
-        def mean_logit(part: Tensor) -> Tensor:
+        def mean_logit(parts: Tensor) -> Tensor:
             nonlocal done
-            logit = part.new_zeros((1, 1, *part.shape[2:]))
-            for network in self.networks:
-                logit += network(part)
-                done += 1
+            logit = parts.new_zeros((len(parts), 1, *parts.shape[2:]))
+            for network in networks:
+                logit += self._batching.run(network, parts)
+                done += len(parts)
                 report_progress(done, total)
-            return logit / len(self.networks)
+            return logit / len(networks)
 
-        return padding.remove(blend_windows(mean_logit, padded, window, starts))
+        blended = blend_windows(mean_logit, padded, window, starts, at_once=lambda: self._batching.size)
+        return padding.remove(blended)
 
 
 def stack_channels(*volumes: Volume) -> NDArray[np.float32]:

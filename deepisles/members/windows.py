@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 Start = tuple[int, int, int]
 Predict = Callable[[Tensor], Tensor]
-"""Maps one window (1, channels, *window) to (1, classes, *window)."""
+"""Maps windows (n, channels, *window) to (n, classes, *window), each by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,10 @@ def blend_windows(
     predict: Predict,
     image: Tensor,
     window: Sequence[int],
-    starts: Iterable[Start],
+    starts: Sequence[Start],
     weight: Tensor | None = None,
-    on_window: Callable[[], None] = lambda: None,
+    on_windows: Callable[[int], None] = lambda count: None,
+    at_once: Callable[[], int] = lambda: 1,
 ) -> Tensor:
     """Predict every window and average where they overlap.
 
@@ -72,12 +73,14 @@ def blend_windows(
         (1, channels, *size), on the device to work on.
     window : sequence of int
         Window size.
-    starts : iterable of 3-tuples
+    starts : sequence of 3-tuples
         First voxel of each window; together they cover the image.
     weight : Tensor, optional
         Blending weight (*window), float32, above zero; all ones if absent.
-    on_window : callable
-        Called after each window.
+    on_windows : callable
+        Called with the number of windows just done.
+    at_once : callable
+        Says how many windows `predict` is given next, one where that is less; the answer does not hang on it.
 
     Returns
     -------
@@ -88,14 +91,20 @@ def blend_windows(
         weight = torch.ones(tuple(window), dtype=torch.float32, device=image.device)
     total: Tensor | None = None
     weight_sum = torch.zeros(image.shape[2:], dtype=torch.float32, device=image.device)
-    for start in starts:
-        a, b, c = (slice(s, s + w) for s, w in zip(start, window, strict=True))
-        answer = predict(image[..., a, b, c]).float()
+    done = 0
+    while done < len(starts):
+        now = [
+            tuple(slice(s, s + w) for s, w in zip(start, window, strict=True))
+            for start in starts[done : done + max(at_once(), 1)]
+        ]
+        answers = predict(torch.cat([image[..., a, b, c] for a, b, c in now])).float()
         if total is None:
-            total = torch.zeros((1, answer.shape[1], *image.shape[2:]), dtype=torch.float32, device=image.device)
-        total[..., a, b, c] += answer * weight
-        weight_sum[a, b, c] += weight
-        on_window()
+            total = torch.zeros((1, answers.shape[1], *image.shape[2:]), dtype=torch.float32, device=image.device)
+        for (a, b, c), answer in zip(now, answers, strict=True):
+            total[0, :, a, b, c] += answer * weight
+            weight_sum[a, b, c] += weight
+        done += len(now)
+        on_windows(len(now))
     if total is None:
         raise ValueError("no window to predict")
     return total.div_(weight_sum)

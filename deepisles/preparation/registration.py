@@ -13,6 +13,7 @@ from deepisles.preparation.common_grid import SAME_GRID_TOLERANCE_MM, require_ov
 from deepisles.preparation.registration_child import RegistrationChild
 
 RegistrationMethod = Literal["elastix", "rigid"]
+AppliedRegistration = Literal["elastix", "rigid", "none"]
 
 
 def take_registered(dwi: Grid, flair: Volume) -> Volume:

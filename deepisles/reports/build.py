@@ -17,9 +17,10 @@ from deepisles.findings.lesions import Lesion, measure_volume_ml
 from deepisles.findings.pattern import classify_pattern
 from deepisles.members.member import MemberRun
 from deepisles.mni_stage import MniFindings
-from deepisles.options import Registration
+from deepisles.options import Profile
 from deepisles.preparation.brain_extraction import BrainExtraction
 from deepisles.preparation.prepared import PreparedCase
+from deepisles.preparation.registration import AppliedRegistration
 from deepisles.reports.report import (
     AtlasReport,
     BoundingBox,
@@ -61,7 +62,8 @@ class CaseRecord:
     consensus: Consensus
     lesions: tuple[Lesion, ...]
     volume_ml: float
-    registration: Registration
+    registration: AppliedRegistration
+    profile: Profile
     mni: MniFindings
     weights: WeightsReport
     device: str
@@ -98,7 +100,7 @@ def build_report(record: CaseRecord) -> Report:
             revision=find_revision(),
             torch=torch.__version__,
             device=record.device,
-            profile="exact",
+            profile=record.profile,
         ),
         timing_seconds={stage: round(seconds, 3) for stage, seconds in record.seconds.items()},
         notice=NOTICE,
@@ -172,7 +174,7 @@ def _report_inputs(record: CaseRecord, unit: AdcUnit) -> InputsReport:
     x, y, z = grid.shape[::-1]
     registration: Literal["elastix", "rigid", "none", "not-needed"] = "not-needed"
     if record.case.flair is not None:
-        registration = "elastix" if record.registration == "auto" else record.registration
+        registration = record.registration
     return InputsReport(
         grid=GridReport(size=(x, y, z), spacing_mm=grid.spacing_mm, origin_mm=grid.origin_mm, direction=grid.direction),
         modalities=("dwi", "adc") if record.case.flair is None else ("dwi", "adc", "flair"),

@@ -15,6 +15,7 @@ from deepisles.findings.adc_unit import AdcUnitLabel
 from deepisles.findings.pattern import Pattern
 from deepisles.findings.territory import Side, Territory
 from deepisles.members.member import MemberName
+from deepisles.options import Profile
 
 SCHEMA_VERSION: Final = "1.0"
 CONNECTIVITY: Final = 26
@@ -196,7 +197,7 @@ class SoftwareReport(_Model):
     revision: str | None
     torch: str
     device: str
-    profile: Literal["exact"]
+    profile: Profile
 
 
 class Report(_Model):

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 
 from deepisles.bench.network_work import count_flop, count_tflop, find_spec
 from deepisles.members.cpu_layout import lay_out_for_cpu
@@ -48,3 +49,12 @@ def test_a_batch_counts_as_its_windows_and_the_unknown_is_not_guessed():
     assert count_tflop([network], [RES_UNET], windows) == pytest.approx(4 * one)
     assert count_tflop([network], [SWIN_FACTORIZER], windows) is None
     assert count_tflop([network], [RES_UNET], Counter()) == 0
+
+
+def test_counting_leaves_nothing_behind_that_a_real_network_stumbles_over(tiny_bundle):
+    bundle = Bundle.open(tiny_bundle)
+    spec = bundle.manifest.members.swan.networks[-1].architecture
+    count_flop(spec, (3, 64, 64, 64))
+    network = lay_out_for_cpu(bundle.load_networks("swan")[-1])
+    with torch.inference_mode():
+        assert torch.isfinite(network(torch.zeros(1, 3, 64, 64, 64))).all()

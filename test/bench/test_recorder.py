@@ -59,6 +59,29 @@ def test_stages_may_overlap_and_may_be_timed_elsewhere():
     assert recorder.stages["first"].calls == 0
 
 
+def test_a_call_that_fails_is_not_counted():
+    class Careful(nn.Module):
+        """Takes one window at a time."""
+
+        def forward(self, image):
+            """Refuse more."""
+            if len(image) > 1:
+                raise torch.OutOfMemoryError
+            return image
+
+    recorder, network = CostRecorder(CPU), Careful()
+    with recorder.watch("member", [network]):
+        recorder.start("member")
+        with pytest.raises(torch.OutOfMemoryError):
+            network(torch.zeros(4, 2, 4, 4, 4))
+        time.sleep(0.1)
+        network(torch.zeros(1, 2, 4, 4, 4))
+        recorder.finish("member", 0.0)
+    cost = recorder.stages["member"]
+    assert (cost.calls, cost.windows) == (1, 1)
+    assert cost.network_seconds < 0.05
+
+
 def test_precision_is_autocasts_or_the_images_own():
     image = torch.zeros(1)
     assert find_precision(image) == "float32"

@@ -30,6 +30,24 @@ def test_blending_a_pointwise_network_gives_its_answer_back(size, window, by_nnu
     torch.testing.assert_close(blended, 3 * image)
 
 
+@given(sizes, windows, st.sets(st.integers(0, 2)), st.integers(0, 20), st.integers(1, 20))
+def test_how_many_windows_go_at_once_changes_nothing(size, window, axes, at_once, flipped_at_once):
+    """A network that sees neighbours, of which each window and each flip gives another answer."""
+    network = torch.nn.Conv3d(2, 2, 3, padding=1).requires_grad_(requires_grad=False)
+    image = pad_to_window(size, window).apply(torch.randn(1, 2, *size))
+    starts = list_dense_starts(image.shape[2:], window, 0.6)
+    counted = []
+
+    def blend(at_once, flipped_at_once):
+        return blend_windows(
+            lambda part: average_mirrored(network, part, sorted(axes), flipped_at_once),
+            image, window, starts, on_windows=counted.append, at_once=lambda: at_once,
+        )  # fmt: skip
+
+    torch.testing.assert_close(blend(at_once, flipped_at_once), blend(1, 1))
+    assert sum(counted) == 2 * len(starts)
+
+
 def test_windows_of_the_golden_cases(golden):
     told = json.loads((golden / "expected" / "nvauto" / "preproc_expected.json").read_text())["windows"]
     for name, windows_told in told.items():
