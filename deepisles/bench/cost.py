@@ -61,7 +61,7 @@ class CaseCost:
     device : str
         Where the networks ran.
     stages : dict
-        By name, in the order in which they began.
+        By name, in the order in which they began; "register" runs beside others and stands where it is waited for.
     total_seconds : float
         Wall time from opening the files to the folder written; with loading the networks where that is a stage.
     peak_memory_gb : float
