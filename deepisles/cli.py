@@ -230,6 +230,24 @@ def fetch_published(
         typer.echo(f"bundle:  {place}")
 
 
+@weights_app.command("random")
+def write_random_weights(
+    destination: Annotated[Path, typer.Argument(help="Folder for the bundle.")],
+    like: Annotated[str, typer.Option(help="As large as these: published, or the folder of a bundle.")] = "published",
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Make a bundle of random weights, which finds nothing, to measure speed with (published: 6.6 GB)."""
+    with plain_errors(debug):
+        from deepisles.weights.description import summarise_member
+        from deepisles.weights.random_bundle import write_random_bundle
+
+        manifest = write_random_bundle(destination, like, seed)
+        for name, member in manifest.members.items():
+            typer.echo(summarise_member(name, member.networks))
+        typer.echo(f"bundle: {destination} (random numbers: it finds nothing)")
+
+
 @weights_app.command("verify")
 def verify_weights(
     bundle: Annotated[Path | None, typer.Argument(help="Bundle; default the one that segment would take.")] = None,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepisles.case.files import CaseFiles
 from deepisles.options import PROFILE_HELP, Profile, Registration, SegmentOptions, parse_members
 from deepisles.plain_errors import Debug, plain_errors
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def bench(
-    dwi: Annotated[Path | None, typer.Option(help="Diffusion-weighted image; default the sample case.")] = None,
+    dwi: Annotated[Path | None, typer.Option(help="Diffusion-weighted image; without images the sample case.")] = None,
     adc: Annotated[Path | None, typer.Option(help="Apparent diffusion coefficient map.")] = None,
     flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights bundle, or the published tree.")] = None,
@@ -27,6 +26,7 @@ def bench(
     registration: Annotated[
         Registration, typer.Option(help="rigid: FLAIR turned and moved; none: it lies on the DWI's grid already.")
     ] = "auto",
+    warm: Annotated[int, typer.Option(min=0, help="Times that the case is run again with the networks kept.")] = 0,
     original: Annotated[Path | None, typer.Option(help="The original's times, for ratios.")] = None,
     original_way: Annotated[
         bool, typer.Option("--original-way", help="In turn with the original's way of working, and the ratios.")
@@ -53,11 +53,12 @@ def bench(
     """Measure what a case costs, stage by stage, or compare ways of running it."""
     with plain_errors(debug):
         from deepisles.bench.request import BenchRequest, count_threads
+        from deepisles.bench.sample_case import take_case
         from deepisles.errors import InputRefused
 
         if sum(map(bool, (original_way, against, profiles, scaling, history))) > 1:
             raise InputRefused("Give one of --original-way, --against, --profiles, --scaling and --history.")
-        files = _choose_files(dwi, adc, flair)
+        files = take_case(dwi, adc, flair)
         names = None if members is None else parse_members(members)
         options = SegmentOptions(
             weights=weights, members=names, device=device, profile=profile, registration=registration
@@ -74,31 +75,21 @@ def bench(
         elif history is not None:
             text, told = _history(request, repeat, history)
         else:
-            text, told = _stages(request, original)
+            text, told = _stages(request, warm, original)
         typer.echo(text)
         if json_file is not None:
             json_file.write_text(told + "\n", encoding="utf-8")
 
 
-def _choose_files(dwi: Path | None, adc: Path | None, flair: Path | None) -> CaseFiles:
-    from deepisles.errors import InputRefused
-    from deepisles.resources import resource_path
-
-    if dwi is None and adc is None and flair is None:
-        return CaseFiles(*(resource_path("sample", f"{name}.mha") for name in ("dwi", "adc", "flair")))
-    if dwi is None or adc is None:
-        raise InputRefused("DWI and ADC are needed: give --dwi and --adc, or neither for the sample case.")
-    return CaseFiles(dwi, adc, flair)
-
-
-def _stages(request: BenchRequest, original: Path | None) -> tuple[str, str]:
-    from deepisles.bench.measure import measure_case
+def _stages(request: BenchRequest, warm: int, original: Path | None) -> tuple[str, str]:
+    from deepisles.bench.document import to_json
+    from deepisles.bench.measure import measure_runs
     from deepisles.bench.original_times import read_original_seconds
-    from deepisles.bench.table import tabulate, to_json
+    from deepisles.bench.table import tabulate
 
     times = None if original is None else read_original_seconds(original)
-    cost = measure_case(request.files, request.options)
-    return tabulate(cost, times), to_json(cost)
+    record = measure_runs(request.files, request.options, warm)
+    return tabulate(record, times), to_json(record)
 
 
 def _beside_original(request: BenchRequest, repeat: int) -> tuple[str, str]:

@@ -238,7 +238,7 @@ class Ensemble:
             dicom=opened.dicom,
             images=images,
             brain=brain,
-            warnings=(*case.warnings, *filter(None, [plan.note])),
+            warnings=(*self.bundle.warnings, *case.warnings, *filter(None, [plan.note])),
             runs=(*runs, *(MemberRun(name, "not-run", "the weights bundle has none for it") for name in self.absent)),
             consensus=agreed,
             lesions=lesions,

@@ -196,27 +196,6 @@ def test_weights_are_described_and_verified(bundle):
     assert CliRunner().invoke(app, ["weights", "verify", str(bundle)]).exit_code == 0
 
 
-def test_bench_tells_stages_memory_and_ratios(case, bundle, tmp_path):
-    original = tmp_path / "timings.json"
-    original.write_text(json.dumps({
-        "seals": {"total_wall_s": 100}, "nvauto": {"total_wall_s": 100},
-        "swan": {"cpu_s": {"inference_10_networks_18_windows": 100, "registration_elastix": 50}},
-    }))  # fmt: skip
-    images = [part for name, path in case.items() for part in (f"--{name}", str(path))]
-    done = CliRunner().invoke(
-        app, ["bench", *images, "--weights", str(bundle), "--registration", "none", "--original", str(original),
-              "--json", str(tmp_path / "cost.json")],
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    cost = json.loads((tmp_path / "cost.json").read_text())
-    assert {"load", "read", "prepare", "seals", "nvauto", "swan", "consensus", "findings", "write"} <= set(
-        cost["stages"]
-    )
-    assert 0 < cost["stages"]["seals"]["network_seconds"] < cost["stages"]["seals"]["wall_seconds"]
-    assert cost["peak_memory_gb"] > 0.1
-    assert "100 /" in done.stdout
-
-
 def test_help_is_quick():
     """Help needs none of the heavy imports, which take seconds."""
     heavy = "import sys, deepisles.cli; sys.exit(any(name in sys.modules for name in ('torch', 'monai', 'SimpleITK')))"

@@ -18,7 +18,16 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> subprocess.C
 
 @pytest.mark.parametrize(
     "script",
-    ["build.sh", "export.sh", "demo.sh", "test.sh", "tools/environment.sh", "tools/build_niivue.sh", "test/fuzz/run"],
+    [
+        "build.sh",
+        "export.sh",
+        "demo.sh",
+        "test.sh",
+        "tools/environment.sh",
+        "tools/build_niivue.sh",
+        "tools/measure_gpu",
+        "test/fuzz/run",
+    ],
 )
 def test_scripts_explain_themselves(script: str) -> None:
     answer = run(PROJECT / script, "--help")
@@ -39,6 +48,8 @@ def test_scripts_explain_themselves(script: str) -> None:
             ["export.sh", "--engine", "spoon"],
             "I do not know the container engine 'spoon'; use docker, podman or buildah.",
         ),
+        (["tools/measure_gpu", "--warm"], "--warm needs a value; see"),
+        (["tools/measure_gpu", "--bogus", "1"], "I do not know the option '--bogus'; see"),
         (["export.sh", "--only", "weights", "--weights", "test"], "test holds no bundle.json; name a weights bundle"),
     ],
 )

@@ -164,5 +164,7 @@ def _run(code: Path, request: BenchRequest, options: Sequence[str]) -> dict[str,
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise DeepIslesError(f"deepisles bench ended with code {done.returncode}: {last}")
         cost = json.loads(answer.read_text(encoding="utf-8"))
-    seconds = {name: float(stage["wall_seconds"]) for name, stage in cost["stages"].items()}
-    return {**seconds, TOTAL: float(cost["total_seconds"])}
+    # revisions from before there were warm runs wrote the one run by itself
+    run = cost.get("cold", cost)
+    seconds = {name: float(stage["wall_seconds"]) for name, stage in run["stages"].items()}
+    return {**seconds, TOTAL: float(run["total_seconds"])}

@@ -1,16 +1,15 @@
-"""A child process that measures one case, once its process is as a front end's is."""
+"""A child process that measures one case."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from deepisles.bench.children import answer_request
-from deepisles.bench.measure import measure_case
+from deepisles.bench.measure import measure_runs
 from deepisles.bench.request import BenchRequest
-from deepisles.cpu_memory import keep_freed_memory
 from deepisles.device import choose_device
 
 
@@ -18,21 +17,9 @@ def answer(told: dict[str, Any]) -> dict[str, Any]:
     """Measure the case of a request; on a GPU a second time, once its kernels are loaded and chosen."""
     request = BenchRequest.from_json(told)
     torch.set_num_threads(request.threads)
-    keep_freed_memory()
-    cost = measure_case(request.files, request.options)
-    started = time.perf_counter()
-    if choose_device(request.options.device).type == "cuda":
-        cost = measure_case(request.files, request.options)
-    return {
-        "device": cost.device,
-        "again_seconds": time.perf_counter() - started,
-        "total_seconds": cost.total_seconds,
-        "stages": {
-            name: {"wall_seconds": stage.wall_seconds, "network_seconds": stage.network_seconds}
-            for name, stage in cost.stages.items()
-        },
-        "peak_memory_gb": cost.peak_memory_gb,
-    }
+    on_gpu = choose_device(request.options.device).type == "cuda"
+    record = measure_runs(request.files, request.options, warm_runs=int(on_gpu))
+    return {"cold_seconds": record.cold_seconds, "cold": asdict(record.cold), "typical": asdict(record.typical)}
 
 
 if __name__ == "__main__":

@@ -3,54 +3,113 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from deepisles.bench.cost import StageCost
+from deepisles.bench.device_clock import DeviceClock, Mark
+from deepisles.bench.precision import find_precision
+
+WindowShape = tuple[int, ...]
+"""(channels, a, b, c) of what a network was given."""
+
+
+@dataclass
+class _RunningStage:
+    """A stage that has not ended: when it began, and every call of a network since."""
+
+    start: Mark
+    cpu_start: float
+    calls: list[tuple[Mark, Mark]] = field(default_factory=list)
 
 
 class CostRecorder:
-    """A `Progress` that takes times."""
+    """A `Progress` that takes times.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    stages : dict
+        Costs by stage; those of a stage are complete once it has ended.
+    windows : dict
+        By stage, how many windows of which shape each network (by its number) answered.
+    gpu_allocated_bytes, gpu_reserved_bytes : int
+        The highest at the end of any stage so far; 0 without a GPU.
+    """
+
+    def __init__(self, device: torch.device) -> None:
         self.stages: dict[str, StageCost] = {}
-        self._started: tuple[float, float] = (0.0, 0.0)
+        self.windows: dict[str, Counter[tuple[int, WindowShape]]] = {}
+        self.gpu_allocated_bytes = self.gpu_reserved_bytes = 0
+        self._clock = DeviceClock(device)
+        self._running: dict[str, _RunningStage] = {}
+        self._precisions: dict[str, set[str]] = {}
 
     def start(self, stage: str) -> None:
         """Start the clocks."""
         self.stages[stage] = StageCost()
-        self._started = (time.perf_counter(), time.process_time())
+        self._running[stage] = _RunningStage(self._clock.mark(), time.process_time())
 
     def advance(self, stage: str, done: int, total: int) -> None:
         """Do nothing."""
 
     def finish(self, stage: str, seconds: float) -> None:
         """Stop the clocks."""
-        if stage not in self.stages:
+        running = self._running.pop(stage, None)
+        if running is None:
             # timed elsewhere, in a child process
             self.stages[stage] = StageCost(wall_seconds=seconds)
             return
-        self.stages[stage].wall_seconds = time.perf_counter() - self._started[0]
-        self.stages[stage].cpu_seconds = time.process_time() - self._started[1]
+        end = self._clock.mark()
+        self._clock.synchronise()
+        self._note_gpu_memory()
+        cost = self.stages[stage]
+        cost.wall_seconds = time.perf_counter() - running.start.host_seconds
+        cost.cpu_seconds = time.process_time() - running.cpu_start
+        if running.calls:
+            between = self._clock.seconds_between
+            cost.calls = len(running.calls)
+            cost.windows = self.windows[stage].total()
+            cost.precision = "+".join(sorted(self._precisions[stage]))
+            cost.pre_seconds = between(running.start, running.calls[0][0])
+            cost.network_seconds = sum(between(enter, leave) for enter, leave in running.calls)
+            cost.post_seconds = between(running.calls[-1][1], end)
+
+    def _note_gpu_memory(self) -> None:
+        # after every stage: members reset PyTorch's own peak when they measure how large a window is
+        device = self._clock.device
+        if device.type == "cuda":
+            self.gpu_allocated_bytes = max(self.gpu_allocated_bytes, torch.cuda.max_memory_allocated(device))
+            self.gpu_reserved_bytes = max(self.gpu_reserved_bytes, torch.cuda.max_memory_reserved(device))
 
     @contextmanager
-    def watch(self, stage: str, networks: list[nn.Module]) -> Iterator[None]:
-        """Add the time spent inside networks to a stage."""
-        entered = 0.0
-
-        def enter(*_: object) -> None:
-            nonlocal entered
-            entered = time.perf_counter()
-
-        def leave(*_: object) -> None:
-            self.stages[stage].network_seconds += time.perf_counter() - entered
-
-        handles = [network.register_forward_pre_hook(enter) for network in networks]
-        handles += [network.register_forward_hook(leave) for network in networks]
+    def watch(self, stage: str, networks: Sequence[nn.Module]) -> Iterator[None]:
+        """Note every call of some networks, while the stage of that name runs."""
+        handles = [handle for number, network in enumerate(networks) for handle in self._hook(stage, number, network)]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _hook(self, stage: str, number: int, network: nn.Module) -> Iterator[RemovableHandle]:
+        windows = self.windows.setdefault(stage, Counter())
+        precisions = self._precisions.setdefault(stage, set())
+        entered: list[Mark] = []
+
+        def enter(*_: object) -> None:
+            # a call that runs out of memory is never left, and what it began does not count
+            entered[:] = [self._clock.mark()]
+
+        def leave(_: nn.Module, inputs: tuple[Tensor, ...], __: object) -> None:
+            self._running[stage].calls.append((entered[0], self._clock.mark()))
+            windows[number, tuple(inputs[0].shape[1:])] += inputs[0].shape[0]
+            precisions.add(find_precision(inputs[0]))
+
+        yield network.register_forward_pre_hook(enter)
+        yield network.register_forward_hook(leave)

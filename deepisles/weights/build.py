@@ -66,8 +66,7 @@ def assemble_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], label: st
         If a tensor is missing, left over or of another shape or type.
     """
     try:
-        with torch.device("meta"), _WithoutInitialValues():
-            network = build_network(spec)
+        network = outline_network(spec)
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise WeightsError(f"The network described for {label} cannot be built; import the weights again.") from error
     wanted = list_tensors(network)
@@ -86,6 +85,18 @@ def assemble_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], label: st
     aliases = {alias: tensors[name] for name, known_as in _group_names(network).items() for alias in known_as}
     network.load_state_dict(aliases, strict=True, assign=True)
     return network.requires_grad_(False).eval()
+
+
+def outline_network(spec: NetworkSpec) -> nn.Module:
+    """Build a network on the meta device, where tensors have shapes and no numbers, in a moment and without memory.
+
+    Raises
+    ------
+    WeightsError
+        As `build_network`.
+    """
+    with torch.device("meta"), _WithoutInitialValues():
+        return build_network(spec)
 
 
 class _WithoutInitialValues(TorchFunctionMode):

@@ -24,6 +24,10 @@ from deepisles.weights.torchscript import open_torchscript
 MAX_MANIFEST_BYTES = 2**24
 THREADS = 4
 """Files that are read, hashed and built at a time; each is held in memory while it is."""
+RANDOM_WARNING = (
+    "The weights are random numbers made for measuring speed: mask, volumes and lesions mean nothing; "
+    "segment again with real weights."
+)
 
 _Result = TypeVar("_Result")
 
@@ -80,6 +84,11 @@ class Bundle:
     def member_names(self) -> tuple[MemberName, ...]:
         """The members it has weights for, in the ensemble's order."""
         return tuple(name for name, _ in self.manifest.members.items())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What every report of a case must say of these weights."""
+        return (RANDOM_WARNING,) if self.manifest.is_random else ()
 
     def load_networks(self, member_name: str) -> list[nn.Module]:
         """Load a member's networks on the CPU in eval mode, in their order.

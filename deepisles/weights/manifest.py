@@ -154,10 +154,11 @@ class MemberEntries(_Model):
 
 
 class Manifest(_Model):
-    """A weights bundle."""
+    """A weights bundle; `is_random` stands in bundle.json only where it is true: numbers that nobody trained."""
 
     format: Literal["deepisles-bundle"] = "deepisles-bundle"
     version: Literal[1] = 1
     name: str
     source: str
+    is_random: bool = False
     members: MemberEntries

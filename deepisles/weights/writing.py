@@ -70,7 +70,8 @@ class BundleWriter:
     def finish(self, manifest: Manifest, card: str) -> None:
         """Write bundle.json and the model card."""
         (self.folder / CARD_NAME).write_text(card, encoding="utf-8")
-        text = manifest.model_dump_json(indent=1)
+        # said only where it is true, so that every other bundle stays byte for byte what it was
+        text = manifest.model_dump_json(indent=1, exclude=None if manifest.is_random else {"is_random"})
         (self.folder / MANIFEST_NAME).write_text(f"{text}\n", encoding="utf-8")
 
     def _write(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,8 +47,9 @@ class NonNegativeFactorization(nn.Module):
 
     def forward(self, matrices: Tensor) -> Tensor:
         """Map non-negative (..., rows, columns) to their approximations, computed in float32."""
-        # epsilon is zero in float16, and 0 / 0 would follow
-        with torch.autocast(matrices.device.type, enabled=False):
+        kind = matrices.device.type
+        # epsilon is zero in float16, and 0 / 0 would follow; tensors that are shapes alone ("meta") have no autocast
+        with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
             return self._approximate(matrices.float()).to(matrices.dtype)
 
     def _approximate(self, x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def check_space_for_fetch(folder: Path, missing_bytes: int, archive_bytes: int) 
         If they do not.
     """
     unpacked = int(archive_bytes * UNPACKED_PER_ARCHIVE_BYTE)
-    _check(folder, missing_bytes + 2 * unpacked, "the download, the unpacked weights and the bundle made of them")
+    check_space(folder, missing_bytes + 2 * unpacked, "the download, the unpacked weights and the bundle made of them")
 
 
 def check_space_for_unpacking(folder: Path, unpacked_bytes: int) -> None:
@@ -40,11 +40,29 @@ def check_space_for_unpacking(folder: Path, unpacked_bytes: int) -> None:
     OutputError
         If they do not.
     """
-    _check(folder, 2 * unpacked_bytes, "the unpacked weights and the bundle made of them")
+    check_space(folder, 2 * unpacked_bytes, "the unpacked weights and the bundle made of them")
 
 
-def _check(folder: Path, needed_bytes: int, purpose: str) -> None:
-    free_bytes = shutil.disk_usage(folder).free
+def check_space(folder: Path, needed_bytes: int, purpose: str) -> None:
+    """Check that something fits.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it goes; it need not be there yet.
+    needed_bytes : int
+        How much it is.
+    purpose : str
+        What it is, for the error.
+
+    Raises
+    ------
+    OutputError
+        If it does not.
+    """
+    place = folder.resolve()
+    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    free_bytes = shutil.disk_usage(existing).free
     if free_bytes < needed_bytes:
         raise OutputError(
             f"The disk has {free_bytes / 1e9:.1f} GB free where {needed_bytes / 1e9:.1f} GB are needed for {purpose}; "
