@@ -221,7 +221,7 @@ class Ensemble:
             # a FLAIR that was registered by others may be bent as theirs bends it
             flair_warnings = () if registration == "none" else check_flair(case)
             case = replace(case, warnings=(*case.warnings, *check_diffusion(case), *flair_warnings))
-            images = prepare_diffusion(case)
+            images = prepare_diffusion(case, with_isotropic=any(task.member.needs_isotropic for task in tasks))
         with MniStage(territory, None if atlas is None else Path(atlas), mni) as mni_stage:
             images, runs = self._run_tasks(tasks, case, images, applied, allow_degraded, clock)
             with clock.stage("consensus"):

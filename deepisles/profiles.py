@@ -39,16 +39,16 @@ PLANS: Final[Mapping[Profile, Plan]] = {
     "exact": Plan({"seals": FULL, "nvauto": FULL, "swan": FULL}, "elastix"),
     "balanced": Plan(
         {
-            "seals": Effort(mirror_axes=LEFT_RIGHT),
-            "nvauto": Effort(networks=5, overlap=0.25),
-            "swan": Effort(networks=4, overlap=0.25),
+            "seals": Effort(mirror_axes=LEFT_RIGHT, bfloat16=True),
+            "nvauto": Effort(networks=5, overlap=0.25, bfloat16=True),
+            "swan": Effort(networks=4, overlap=0.25, bfloat16=True),
         },
         "rigid",
         "profile balanced: fewer networks, mirrors and windows than the original, and FLAIR registered rigidly; the "
         "mask differs a little from profile exact's (docs/performance.md)",
     ),
     "fast": Plan(
-        {"seals": Effort(networks=2, mirror_axes=(), overlap=0.25)},
+        {"seals": Effort(networks=2, mirror_axes=(), overlap=0.25, bfloat16=True)},
         "rigid",
         "profile fast: SEALS alone, with two of its networks and without mirrors; the mask differs from profile "
         "exact's (docs/performance.md)",

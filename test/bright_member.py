@@ -13,6 +13,7 @@ class BrightMember:
 
     name = "seals"
     needs_flair = False
+    needs_isotropic = False
     weights_digest = "0" * 64
 
     def __init__(self, times_median=2.0):

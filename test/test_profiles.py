@@ -93,3 +93,10 @@ def test_the_command_line_takes_a_profile(bundle, case, tmp_path):
     assert done.exit_code == 0, done.output
     assert "profile fast" in done.stdout
     assert json.loads((tmp_path / "report.json").read_text())["software"]["profile"] == "fast"
+
+
+def test_images_at_1_mm_are_made_where_a_member_wants_them(ensemble, case):
+    paths, _ = case
+    assert ensemble.segment(**paths, registration="none").images.isotropic is not None
+    others = Ensemble([m for m in ensemble.members if m.name != "seals"], ensemble.bundle, ensemble.device, ())
+    assert others.segment(**paths, registration="none").images.isotropic is None

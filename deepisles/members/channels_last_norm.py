@@ -16,7 +16,7 @@ def normalise_groups(x: Tensor, groups: int, eps: float, weight: Tensor | None, 
     Parameters
     ----------
     x : Tensor
-        (batch, channels, a, b, c), float32.
+        (batch, channels, a, b, c); float32, or shorter numbers that are computed with as float32.
     groups : int
         Neighbouring channels share statistics; as many groups as channels is instance normalisation.
     eps : float
@@ -29,7 +29,7 @@ def normalise_groups(x: Tensor, groups: int, eps: float, weight: Tensor | None, 
     Tensor
         As `x`, channels-last.
     """
-    last = x.movedim(1, -1)
+    last = x.movedim(1, -1).float()
     batch, *size, channels = last.shape
     voxels = size[0] * size[1] * size[2] * (channels // groups)
     mean = _share(_sum_voxels(last), groups) / voxels
@@ -42,7 +42,7 @@ def normalise_groups(x: Tensor, groups: int, eps: float, weight: Tensor | None, 
     centred.mul_(scale)
     if bias is not None:
         centred.add_(bias)
-    return centred.movedim(-1, 1)
+    return centred.movedim(-1, 1).to(x.dtype)
 
 
 def _sum_voxels(last: Tensor) -> Tensor:

@@ -28,8 +28,13 @@ class OneDnnConv3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (batch, channels, a, b, c)."""
+        weight, bias = self.weight, self.bias
+        if torch.is_autocast_enabled("cpu"):
+            # autocast does not know this function
+            dtype = torch.get_autocast_dtype("cpu")
+            x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
         result: Tensor = torch.mkldnn_convolution(
-            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+            x, weight, bias, self.padding, self.stride, self.dilation, self.groups
         )
         return result
 

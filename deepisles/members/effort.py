@@ -20,11 +20,14 @@ class Effort:
         Of the axes that its test-time mirroring flips, these only; () for none.
     overlap : float, optional
         At most this overlap of neighbouring windows, as a share of the window.
+    bfloat16 : bool
+        Whether a CPU that has bfloat16 may compute with it.
     """
 
     networks: int | None = None
     mirror_axes: tuple[int, ...] | None = None
     overlap: float | None = None
+    bfloat16: bool = False
 
     def choose_networks(self, networks: Sequence[nn.Module]) -> list[nn.Module]:
         """Choose networks evenly spaced, so that every kind of network of a mixed member is among them."""

@@ -53,6 +53,7 @@ class Member(Protocol):
 
     name: MemberName
     needs_flair: bool
+    needs_isotropic: bool
     weights_digest: str
     networks: list[nn.Module]
 

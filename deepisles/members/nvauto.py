@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deepisles.members.batching import Batching
 from deepisles.members.cpu_layout import place_network
 from deepisles.members.effort import FULL, Effort
+from deepisles.members.half_precision import half_precision
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.monai_resampling import invert_resampling, plan_resampling
 from deepisles.members.settings import NvautoSettings
@@ -44,6 +45,7 @@ class Nvauto:
 
     name: MemberName = "nvauto"
     needs_flair = False
+    needs_isotropic = False
 
     def __init__(
         self, networks: Sequence[nn.Module], settings: NvautoSettings, device: torch.device, weights_digest: str
@@ -101,8 +103,7 @@ class Nvauto:
         total = torch.zeros((2, *image.shape[1:]), dtype=torch.float32, device=self.device)
         for network in networks:
             predict = partial(self._batching.run, network)
-            # the original runs its windows under fp16 autocast on CUDA, and in fp32 without
-            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
+            with half_precision(self.device, effort):
                 logits = blend_windows(
                     predict, padded, window, starts, weight, count_windows, lambda: self._batching.size
                 )

@@ -20,6 +20,7 @@ from deepisles.members.axis_resampling import find_resampled_size
 from deepisles.members.batching import Batching
 from deepisles.members.cpu_layout import place_network
 from deepisles.members.effort import FULL, Effort
+from deepisles.members.half_precision import half_precision
 from deepisles.members.interpolation import interpolate_linearly
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.mirroring import average_mirrored
@@ -57,6 +58,7 @@ class Seals:
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest
+        self.needs_isotropic = settings.resampling == "nnunet"
         self._batching = Batching(device)
 
     @torch.inference_mode()
@@ -86,6 +88,8 @@ class Seals:
     def _see_as_nnunet(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort) -> Tensor:
         """Give both probabilities (2, z, y, x) on the DWI's grid, by way of 1 mm."""
         isotropic = images.isotropic
+        if isotropic is None:
+            raise ValueError("SEALS needs the images at 1 mm, and this case has none")
         prepared = make_network_input(isotropic.dwi.array, isotropic.adc.array, self.settings)
         cropped = undo_network_input(self._predict(prepared, report_progress, effort), prepared, self.settings)
         whole = paste(cropped, prepared.box, isotropic.dwi.grid.shape)
@@ -109,7 +113,7 @@ class Seals:
         step = 1 - effort.limit_overlap(1 - self.settings.step)
         starts = list_starts(tuple(image.shape[2:]), patch, step)
         networks = effort.choose_networks(self.networks)
-        mirror_axes = effort.limit_axes(self.settings.mirror_axes)
+        mirrors = len(effort.limit_axes(self.settings.mirror_axes))
         weight = None
         if len(starts) > 1:
             weight = compute_gaussian(patch, value_scaling_factor=1, dtype=torch.float32, device=self.device)
@@ -122,9 +126,9 @@ class Seals:
 
         total: Tensor | None = None
         for network in networks:
-            predict = partial(self._predict_windows, network, mirror_axes)
+            predict = partial(self._predict_windows, network, effort)
             softmax = blend_windows(
-                predict, image, patch, starts, weight, count_windows, lambda: self._batching.size >> len(mirror_axes)
+                predict, image, patch, starts, weight, count_windows, lambda: self._batching.size >> mirrors
             )
             # each fold's softmax is kept in 16 bits before folds are averaged (nnU-Net v1 writes it so)
             stored = padding.remove(softmax)[0].half().float()
@@ -133,19 +137,14 @@ class Seals:
             raise ValueError("SEALS has no networks")
         return total.div_(len(networks))
 
-    def _predict_windows(self, network: nn.Module, mirror_axes: Sequence[int], windows: Tensor) -> Tensor:
-        return average_mirrored(
-            lambda flipped: self._batching.run(partial(self._softmax, network), flipped),
-            windows,
-            mirror_axes,
-            self._batching.size,
-        )
+    def _predict_windows(self, network: nn.Module, effort: Effort, windows: Tensor) -> Tensor:
+        def softmax(flipped: Tensor) -> Tensor:
+            with half_precision(self.device, effort):
+                logits: Tensor = network(flipped)
+            return logits.float().softmax(dim=1)
 
-    def _softmax(self, network: nn.Module, windows: Tensor) -> Tensor:
-        # the original runs under fp16 autocast on CUDA, and in fp32 without
-        with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
-            logits: Tensor = network(windows)
-        return logits.float().softmax(dim=1)
+        mirror_axes = effort.limit_axes(self.settings.mirror_axes)
+        return average_mirrored(partial(self._batching.run, softmax), windows, mirror_axes, self._batching.size)
 
 
 def paste(cropped: Tensor, box: Box, shape: Sequence[int]) -> Tensor:

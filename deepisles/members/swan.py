@@ -19,6 +19,7 @@ from deepisles.members.axis_resampling import resample_back, resample_to
 from deepisles.members.batching import Batching
 from deepisles.members.cpu_layout import place_network
 from deepisles.members.effort import FULL, Effort
+from deepisles.members.half_precision import half_precision
 from deepisles.members.member import MemberName, Prediction, ReportProgress
 from deepisles.members.nonzero_normalisation import normalise
 from deepisles.members.settings import SwanSettings
@@ -45,6 +46,7 @@ class Swan:
 
     name: MemberName = "swan"
     needs_flair = True
+    needs_isotropic = False
 
     def __init__(
         self, networks: Sequence[nn.Module], settings: SwanSettings, device: torch.device, weights_digest: str
@@ -96,7 +98,9 @@ class Swan:
             nonlocal done
             logit = parts.new_zeros((len(parts), 1, *parts.shape[2:]))
             for network in networks:
-                logit += self._batching.run(network, parts)
+                with half_precision(self.device, effort, on_cuda=False):
+                    answer = self._batching.run(network, parts)
+                logit += answer
                 done += len(parts)
                 report_progress(done, total)
             return logit / len(networks)

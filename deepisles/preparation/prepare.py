@@ -22,17 +22,19 @@ def share_grid(case: Case) -> Case:
     return replace(case, adc=adc, warnings=(*case.warnings, *([warning] if warning else [])))
 
 
-def prepare_diffusion(case: Case) -> PreparedCase:
-    """Make the 1 mm versions of DWI and ADC.
+def prepare_diffusion(case: Case, *, with_isotropic: bool = True) -> PreparedCase:
+    """Make the 1 mm versions of DWI and ADC, where a member wants them.
 
     Parameters
     ----------
     case : Case
         The ADC on the DWI's grid.
+    with_isotropic : bool
+        Whether a member wants them.
 
     Returns
     -------
     PreparedCase
         Without FLAIR: that is registered beside the first members (see `deepisles.preparation.registration`).
     """
-    return PreparedCase(case.dwi, case.adc, resample_to_isotropic(case.dwi, case.adc))
+    return PreparedCase(case.dwi, case.adc, resample_to_isotropic(case.dwi, case.adc) if with_isotropic else None)

@@ -27,15 +27,15 @@ class PreparedCase:
     ----------
     dwi, adc : Volume
         On one grid, the DWI's. Pixel types as read (an ADC that had to be resampled is float32).
-    isotropic : IsotropicImages
-        DWI and ADC at 1 mm.
+    isotropic : IsotropicImages or None
+        DWI and ADC at 1 mm; None where no member wants them.
     flair : Volume or None
         FLAIR on the DWI's grid, float32; None where there is none, or while it is still being registered.
     """
 
     dwi: Volume
     adc: Volume
-    isotropic: IsotropicImages
+    isotropic: IsotropicImages | None = None
     flair: Volume | None = None
 
     @property
