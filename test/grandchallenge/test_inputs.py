@@ -136,7 +136,7 @@ def test_settings_that_are_not_understood(tmp_path, content):
 def test_profiles_that_do_not_exist(tmp_path, content):
     write_socket_images(tmp_path)
     (tmp_path / "deepisles_settings.json").write_text(content)
-    refuse(tmp_path, "profile is exact")
+    refuse(tmp_path, "profile is exact or balanced or fast")
 
 
 def test_a_profile_that_exists(tmp_path):
