@@ -139,10 +139,11 @@ def test_profiles_that_do_not_exist(tmp_path, content):
     refuse(tmp_path, "profile is exact or balanced or fast")
 
 
-def test_a_profile_that_exists(tmp_path):
+@pytest.mark.parametrize("profile", ["exact", "balanced", "fast"])
+def test_a_profile_that_exists(tmp_path, profile):
     write_socket_images(tmp_path)
-    (tmp_path / "deepisles_settings.json").write_text('{"profile": "exact"}')
-    assert resolve_inputs(tmp_path).settings.profile == "exact"
+    (tmp_path / "deepisles_settings.json").write_text(json.dumps({"profile": profile}))
+    assert resolve_inputs(tmp_path).settings.profile == profile
 
 
 @pytest.mark.parametrize("count", [0, 2])
