@@ -81,7 +81,7 @@ def test_what_is_neither_is_refused(arguments, name):
 
 
 def test_profiles_are_compared_with_exact(arguments, tmp_path):
-    text, told = run(arguments, tmp_path, "--profiles")
+    text, told = run(arguments, tmp_path, "--profiles", "--profile", "fast")
     assert list(told["profiles"]) == list(get_args(Profile))
     assert told["profiles"]["exact"]["dice"] == 1
     assert told["profiles"]["exact"]["volume_change_ml"] == 0
