@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from deepisles.bench.scaling import Point, Scaling, fit_line
 
 VOXELS_PER_UNIT = 1e6
+HEADROOM = 1.1
+"""Of the vertical axes, above the highest point."""
 
 
 def draw_scaling(scaling: Scaling, path: Path) -> None:
@@ -45,7 +47,7 @@ def draw_scaling(scaling: Scaling, path: Path) -> None:
             _draw(bottom, x, on_gpu, "GPU memory", "C1")
         bottom.set(xlabel=label, ylabel="peak, GB")
         for axes in (top, bottom):
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
             axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
             axes.legend(fontsize="small")
