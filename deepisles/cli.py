@@ -13,6 +13,7 @@ from deepisles.case.source import CaseSource, SeriesChoice
 from deepisles.cli_atlas import atlas_app
 from deepisles.cli_bench import bench
 from deepisles.cli_training import synthesise, train
+from deepisles.cpu_threads import wait_passively
 from deepisles.options import (
     PROFILE_HELP,
     BrainExtractionMode,
@@ -49,6 +50,7 @@ app.command()(bench)
 
 def main() -> None:
     """Run the command line."""
+    wait_passively()
     app()
 
 

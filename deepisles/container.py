@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, get_args
 
 from deepisles.case.layouts import find_plain_case
 from deepisles.case.source import SeriesChoice
+from deepisles.cpu_threads import wait_passively
 from deepisles.errors import DeepIslesError, InputRefused
 from deepisles.options import (
     PROFILE_HELP,
@@ -130,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def begin(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Set up the streams, the log and SIGTERM, which ends a container as Ctrl-C does, and read the flags."""
+    """Set up threads, streams, the log and SIGTERM, which ends a container as Ctrl-C does, and read the flags."""
+    wait_passively()
     _set_up_streams()
     chosen = parser.parse_args(arguments)
     _set_up_logging(chosen.debug)
