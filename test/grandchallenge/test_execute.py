@@ -143,9 +143,8 @@ def test_a_nifti_dwi_still_gives_a_metaimage_mask(ensemble, case, tmp_path):
 def test_a_cases_profile_replaces_the_containers(ensemble, tmp_path, containers):
     """The process loads the networks that the case's profile needs, whatever its own profile is."""
     write_bright_tree(tmp_path / "input")
-    (
-        tmp_path / "input" / "inputs.json"
-    ).unlink()  # it does not list the settings; without it the files that are there do
+    # it does not list the settings; without it the files that are there do
+    (tmp_path / "input" / "inputs.json").unlink()
     (tmp_path / "input" / "deepisles_settings.json").write_text('{"profile": "balanced"}')
     weights = make_threshold_bundle(tmp_path / "weights")
     run_container(tmp_path / "input", tmp_path / "output", replace(OPTIONS, weights=weights, profile=containers))
@@ -231,9 +230,6 @@ def test_the_settings_can_ask_for_brain_extraction(ensemble, tmp_path, settings,
     images["adc"] = make_adc(images["dwi"])
     for name, volume in images.items():
         write_volume(tmp_path / "input" / "images" / f"{name}-brain-mri" / "image.mha", volume.array, volume.grid)
-    (
-        tmp_path / "input" / "inputs.json"
-    ).unlink()  # it does not list the settings; without it the files that are there do
     (tmp_path / "input" / "deepisles_settings.json").write_text(settings)
     options = replace(OPTIONS, brain_extraction=option)
     run_case(resolve_inputs(tmp_path / "input"), tmp_path / "output", extracting, options)
