@@ -16,6 +16,7 @@ from deepisles.cli_training import synthesise, train
 from deepisles.cpu_threads import wait_passively
 from deepisles.options import (
     PROFILE_HELP,
+    REGISTRATION_HELP,
     BrainExtractionMode,
     ConsensusRule,
     DicomOutput,
@@ -28,10 +29,6 @@ from deepisles.options import (
 )
 from deepisles.plain_errors import Debug, plain_errors
 from deepisles.reports.picture_choice import PictureChoice
-
-RegistrationOption = Annotated[
-    Registration, typer.Option(help="rigid: FLAIR turned and moved, not bent; none: it lies on the DWI's grid already.")
-]
 
 app = typer.Typer(
     name="deepisles",
@@ -91,7 +88,7 @@ def segment(
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
     profile: Annotated[Profile, typer.Option(help=f"{PROFILE_HELP}.")] = "exact",
-    registration: RegistrationOption = "auto",
+    registration: Annotated[Registration, typer.Option(help=f"{REGISTRATION_HELP}.")] = "auto",
     brain_extraction: Annotated[
         BrainExtractionMode, typer.Option(help="auto: images that show more than the brain; on: all; off: none.")
     ] = "auto",

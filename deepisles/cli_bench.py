@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepisles.options import PROFILE_HELP, Profile, Registration, SegmentOptions, parse_members
+from deepisles.options import PROFILE_HELP, REGISTRATION_HELP, Profile, Registration, SegmentOptions, parse_members
 from deepisles.plain_errors import Debug, plain_errors
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def bench(
     members: Annotated[str | None, typer.Option(help="Some of seals,nvauto,swan; default all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = "auto",
     profile: Annotated[Profile, typer.Option(help=f"{PROFILE_HELP}.")] = "exact",
-    registration: Annotated[
-        Registration, typer.Option(help="rigid: FLAIR turned and moved; none: it lies on the DWI's grid already.")
-    ] = "auto",
+    registration: Annotated[Registration, typer.Option(help=f"{REGISTRATION_HELP}.")] = "auto",
     warm: Annotated[int, typer.Option(min=0, help="Times that the case is run again with the networks kept.")] = 0,
     original: Annotated[Path | None, typer.Option(help="The original's times, for ratios.")] = None,
     original_way: Annotated[

@@ -18,6 +18,7 @@ from deepisles.cpu_threads import wait_passively
 from deepisles.errors import DeepIslesError, InputRefused
 from deepisles.options import (
     PROFILE_HELP,
+    REGISTRATION_HELP,
     BrainExtractionMode,
     ConsensusRule,
     DicomOutput,
@@ -191,7 +192,7 @@ def make_parser(prog: str = "process.py", description: str = "Segment one case."
         "--registration",
         choices=get_args(Registration),
         default="auto",
-        help="rigid: FLAIR turned and moved, not bent; none: it lies on the DWI's grid already",
+        help=REGISTRATION_HELP,
     )
     parser.add_argument(
         "--brain-extraction",

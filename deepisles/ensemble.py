@@ -239,7 +239,7 @@ class Ensemble:
             images=images,
             brain=brain,
             warnings=(*self.bundle.warnings, *case.warnings, *filter(None, [plan.note])),
-            runs=(*runs, *(MemberRun(name, "not-run", "the weights bundle has none for it") for name in self.absent)),
+            runs=(*runs, *self._list_absent(profile)),
             consensus=agreed,
             lesions=lesions,
             volume_ml=volume_ml,
@@ -266,14 +266,15 @@ class Ensemble:
         )
 
     def _choose_tasks(self, profile: Profile) -> list[Task]:
-        """Choose the members that take part in a profile, and how much of their work is done."""
-        taking_part = limit_members(profile, tuple(member.name for member in self.members))
+        """Choose the members that take part in a profile, and how much of their work is done; refuse if none does."""
+        limit_members(profile, tuple(member.name for member in self.members))
         efforts = PLANS[profile].efforts
-        return [
-            Task(member, efforts[member.name])
-            for member in self.members
-            if taking_part is None or member.name in taking_part
-        ]
+        return [Task(member, efforts[member.name]) for member in self.members if member.name in efforts]
+
+    def _list_absent(self, profile: Profile) -> list[MemberRun]:
+        """List the members that would take part, had the bundle weights for them."""
+        absent = [name for name in self.absent if name in PLANS[profile].efforts]
+        return [MemberRun(name, "not-run", "the weights bundle has none for it") for name in absent]
 
     def _run_tasks(
         self,

@@ -18,6 +18,10 @@ Profile = Literal["exact", "balanced", "fast"]
 ConsensusRule = Literal["original", "mean"]
 DicomOutput = Literal["off", "source", "derived"]
 
+REGISTRATION_HELP: Final = (
+    "elastix: as the original; rigid: FLAIR turned and moved, not bent; none: it lies on the DWI's grid already; "
+    "auto: elastix in profile exact, rigid in the others"
+)
 PROFILE_HELP: Final = "exact: the original's masks; balanced, fast: less work, other masks"
 
 
@@ -36,8 +40,8 @@ class SegmentOptions:
     profile : str
         "exact": the original's masks; "balanced" and "fast": other ones, sooner (`deepisles.profiles`).
     registration : str
-        "auto" and "elastix" register FLAIR to DWI as the original does, "rigid" turns and moves it only, "none" takes
-        it as already lying on the DWI's grid.
+        "elastix" registers FLAIR to DWI as the original does, "rigid" turns and moves it only, "none" takes it as
+        already lying on the DWI's grid; "auto" is what the profile has: "elastix" in "exact", "rigid" in the others.
     brain_extraction : str
         "auto" strips the images that show more than the brain, "on" all, "off" none.
     territory : str

@@ -13,7 +13,7 @@ from deepisles.options import Profile
 from deepisles.preparation.registration import RegistrationMethod
 
 LEFT_RIGHT = (2,)
-"""Of SEALS' axes (z, y, x): the one along which brains look alike."""
+"""Of SEALS' axes (z, y, x): the one that is left and right in an axial scan, along which brains look alike."""
 
 
 @dataclass(frozen=True)

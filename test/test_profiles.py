@@ -100,3 +100,11 @@ def test_images_at_1_mm_are_made_where_a_member_wants_them(ensemble, case):
     assert ensemble.segment(**paths, registration="none").images.isotropic is not None
     others = Ensemble([m for m in ensemble.members if m.name != "seals"], ensemble.bundle, ensemble.device, ())
     assert others.segment(**paths, registration="none").images.isotropic is None
+
+
+def test_a_member_that_takes_no_part_is_not_missed(tmp_path, case):
+    """A server that has no weights for SWAN answers a case in profile fast as any other."""
+    paths, _ = case
+    ensemble = Ensemble.load(make_threshold_bundle(tmp_path / "weights", ("seals", "nvauto")), device="cpu")
+    assert not ensemble.segment(**paths, profile="fast").report.degraded
+    assert ensemble.segment(**paths, profile="balanced").report.degraded

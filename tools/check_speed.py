@@ -12,10 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepisles.bench.history import judge, read_history, write_entry
-from deepisles.bench.request import BenchRequest, count_threads
-from deepisles.bench.speed import measure_speed
 from deepisles.case.files import CaseFiles
+from deepisles.cpu_threads import wait_passively
 from deepisles.errors import DeepIslesError
 from deepisles.options import SegmentOptions
 
@@ -33,6 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=3, help="how often calibration and case take turns")
     parser.add_argument("--record", action="store_true", help="write what was measured to the history")
     chosen = parser.parse_args(arguments)
+    # as the front ends do, and before torch is imported
+    wait_passively()
+    from deepisles.bench.history import judge, read_history, write_entry
+    from deepisles.bench.request import BenchRequest, count_threads
+    from deepisles.bench.speed import measure_speed
+
     files = CaseFiles(*(chosen.case / f"{name}.mha" for name in ("dwi", "adc", "flair")))
     options = SegmentOptions(weights=chosen.weights, device=chosen.device)
     try:

@@ -18,8 +18,8 @@ MATRIX_SIDE: Final = 1024
 COPIED_NUMBERS: Final = 2**25
 """128 MB of float32: more than caches hold."""
 ROUNDS: Final = {"cpu": 12, "cuda": 400}
-"""About two seconds on one core of a server, and half a second on a server's GPU. Changing any of these numbers makes
-older entries of the history incomparable."""
+"""Half a second on two CPUs of the machine that the history began on; no GPU has told yet. Changing any of these
+numbers makes older entries of the history incomparable."""
 SEED: Final = 7
 
 

@@ -67,7 +67,7 @@ class CaseCost:
     peak_memory_gb : float
         Highest main memory of this process since its start, and of its largest child process.
     gpu_allocated_gb, gpu_reserved_gb : float or None
-        Highest GPU memory that tensors took, and that PyTorch held for them; without CUDA's own, about half a GB.
+        Highest GPU memory that tensors took, and that PyTorch held for them; without CUDA's own.
     """
 
     device: str

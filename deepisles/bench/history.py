@@ -15,7 +15,7 @@ from deepisles.errors import InputRefused
 from deepisles.members.member import MemberName
 
 SLOWER = 0.2
-"""Share from which on a slow-down is worth a warning: machines of one kind differ by about a tenth."""
+"""Share from which on a slow-down is worth a warning."""
 
 
 class _Model(BaseModel):

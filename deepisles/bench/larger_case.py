@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from deepisles.case.case import Case
 from deepisles.case.files import CaseFiles
-from deepisles.case.itk_images import to_image, to_volume
 from deepisles.case.reading import read_case
-from deepisles.case.volume import Grid, Volume
+from deepisles.case.volume import Grid
 from deepisles.errors import InputRefused
+from deepisles.preparation.common_grid import resample_onto
 from deepisles.preparation.prepare import share_grid
 from deepisles.reports.images import write_volume
 
@@ -32,7 +31,7 @@ def read_aligned(files: CaseFiles) -> Case:
         If an image cannot be used.
     """
     case = share_grid(read_case(files))
-    return case if case.flair is None else replace(case, flair=_lay_on(case.flair, case.dwi))
+    return case if case.flair is None else replace(case, flair=resample_onto(case.dwi, case.flair))
 
 
 def write_larger(case: Case, times: int, folder: Path) -> CaseFiles:
@@ -61,11 +60,6 @@ def write_larger(case: Case, times: int, folder: Path) -> CaseFiles:
             written[name] = folder / f"{name}.nii.gz"
             write_volume(written[name], array, _enlarge(volume.grid, array.shape))
     return CaseFiles(written["dwi"], written["adc"], written.get("flair"))
-
-
-def _lay_on(moving: Volume, fixed: Volume) -> Volume:
-    image = sitk.Resample(to_image(moving), to_image(fixed), sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
-    return Volume(to_volume(image).array, fixed.grid)
 
 
 def _mirror_on(array: NDArray[Any], tiles: tuple[int, int, int]) -> NDArray[Any]:

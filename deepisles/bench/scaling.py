@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from deepisles.bench.children import ask_child
-from deepisles.bench.fewer_networks import Chosen, write_part
 from deepisles.bench.larger_case import TILES, read_aligned, write_larger
 from deepisles.bench.request import BenchRequest
 from deepisles.weights.bundle import Bundle
+from deepisles.weights.fewer_networks import Chosen, write_part
 from deepisles.weights.locate import open_weights
 
 WORKER = "deepisles.bench.scaling_worker"

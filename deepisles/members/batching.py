@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 MEMORY_LIMIT_BYTES: Final = 14 << 30
 """What a process may take of a GPU: a T4 has 16 GB, of which 15 can be used (the platform's smallest GPU)."""
 LARGEST_BATCH: Final = 16
-"""More windows of 64 x 64 x 64 do not fill a card any better; larger windows fill it alone."""
+"""A bound on the windows and answers that lie in memory beside a network; where it is best no card has told yet."""
 
 
 class Batching:
     """Sends windows through a network, as many at once as the device's memory takes.
 
-    A CPU gets one at a time, which its caches like best. On a GPU the first window goes alone and tells how much memory
+    A CPU gets one at a time: two take it twice as long. On a GPU the first window goes alone and tells how much memory
     one takes; where memory runs out after all, the batch is halved and the windows go again.
 
     Parameters
@@ -55,14 +55,15 @@ class Batching:
             size = self.size if self._is_measured else 1
             try:
                 answers.append(self._predict(predict, windows[done : done + size]))
+                done += size
+                continue
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
-                self.size = size // 2
-                logger.info("out of GPU memory with %d windows at once: going on with %d", size, self.size)
-                torch.cuda.empty_cache()
-            else:
-                done += size
+            # not until here: the error holds on to what the network had made
+            self.size = size // 2
+            logger.info("out of GPU memory with %d windows at once: going on with %d", size, self.size)
+            torch.cuda.empty_cache()
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _predict(self, predict: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:

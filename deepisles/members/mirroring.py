@@ -23,7 +23,7 @@ def average_mirrored(
     axes : sequence of int
         Spatial axes to flip, 0 to 2; 2 ** len(axes) predictions are averaged (eight for all three, as nnU-Net v1 does).
     at_once : int
-        Windows that `predict` is given at once, at least `n`; the answer does not hang on it.
+        Windows that `predict` is given at once, at the least the `n` of one flip; the answer does not hang on it.
 
     Returns
     -------

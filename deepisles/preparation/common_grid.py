@@ -39,9 +39,13 @@ def bring_adc_to_dwi(dwi: Volume, adc: Volume) -> tuple[Volume, str | None]:
     if adc.grid.matches(dwi.grid, SAME_GRID_TOLERANCE_MM):
         return Volume(adc.array, dwi.grid), None
     require_overlap(dwi.grid, adc.grid, "ADC")
-    resampled = sitk.Resample(to_image(adc), to_image(dwi), sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
-    warning = "the ADC map lies on another grid than the DWI and was resampled onto it"
-    return Volume(to_volume(resampled).array, dwi.grid), warning
+    return resample_onto(dwi, adc), "the ADC map lies on another grid than the DWI and was resampled onto it"
+
+
+def resample_onto(dwi: Volume, other: Volume) -> Volume:
+    """Bring an image onto the DWI's grid by the headers: linearly, float32, 0 outside."""
+    image = sitk.Resample(to_image(other), to_image(dwi), sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    return Volume(to_volume(image).array, dwi.grid)
 
 
 def shrink(volume: Volume, step_mm: float) -> sitk.Image:

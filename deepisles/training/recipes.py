@@ -24,6 +24,7 @@ from deepisles.members.networks.specs import (
 from deepisles.members.settings import NvautoSettings, SealsSettings, SwanSettings
 from deepisles.training.examples import ADC, DWI, FLAIR
 from deepisles.training.options import Scale
+from deepisles.weights.published_sizes import NVAUTO_NETWORK
 
 LossName = Literal["dice-cross-entropy", "dice-focal"]
 KERNEL: Size = (3, 3, 3)
@@ -208,17 +209,7 @@ def nvauto_published() -> Recipe:
     window = (192, 192, 128)
     return Recipe(
         member="nvauto",
-        networks={
-            "model": SegResNetDSSpec(
-                in_channels=2,
-                out_channels=2,
-                init_filters=32,
-                blocks_down=(1, 2, 2, 4, 4),
-                blocks_up=(1, 1, 1, 1),
-                dsdepth=4,
-                norm="instance_affine",
-            )
-        },
+        networks={"model": NVAUTO_NETWORK},
         settings=NvautoSettings(window=window),
         channels=(ADC, DWI),
         axes="xyz",

@@ -7,7 +7,6 @@ import pytest
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 
 from deepisles import Ensemble
-from deepisles.bench.fewer_networks import write_part
 from deepisles.bench.original_way.run import run_original_way
 from deepisles.bench.request import BenchRequest
 from deepisles.case.files import CaseFiles
@@ -15,6 +14,7 @@ from deepisles.errors import DeepIslesError
 from deepisles.evaluation.metrics import compare_masks
 from deepisles.options import SegmentOptions
 from deepisles.weights.bundle import Bundle
+from deepisles.weights.fewer_networks import write_part
 
 LEAST_DICE = 0.999
 MEMBERS = ("seals", "nvauto", "swan")

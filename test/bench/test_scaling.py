@@ -10,7 +10,6 @@ import pytest
 from threshold_bundle import make_bright_case, make_threshold_bundle, write_case
 from typer.testing import CliRunner
 
-from deepisles.bench.fewer_networks import write_part
 from deepisles.bench.larger_case import read_aligned, write_larger
 from deepisles.bench.scaling import choose_networks, fit_line
 from deepisles.case.files import CaseFiles
@@ -19,6 +18,7 @@ from deepisles.cli import app
 from deepisles.errors import InputRefused
 from deepisles.resources import resource_path
 from deepisles.weights.bundle import Bundle
+from deepisles.weights.fewer_networks import write_part
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from deepisles.bench.children import answer_request, read_peak_memory_gb
-from deepisles.bench.fewer_networks import take_networks
 from deepisles.bench.original_way import nvauto, seals, swan
 from deepisles.bench.original_way.clock import NetworkClock
 from deepisles.bench.original_way.images import read_image
@@ -21,6 +20,7 @@ from deepisles.errors import InputRefused, WeightsError
 from deepisles.preparation.registration import FlairRegistration, take_registered
 from deepisles.reports.images import write_volume
 from deepisles.weights.bundle import Bundle
+from deepisles.weights.fewer_networks import take_networks
 
 BYTES_PER_GB = 1024**3
 
