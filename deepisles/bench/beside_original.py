@@ -97,13 +97,18 @@ def _measure_pair(request: BenchRequest) -> Pair:
 def _list_members(
     ran: OriginalRun, stages: Mapping[str, Mapping[str, float]]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """List each member's seconds in its networks and in all, in both ways; the registration by itself."""
+    """List each member's seconds in its networks and in all, in both ways; the registration by itself.
+
+    A member that the profile leaves out here has no rows of its own; what it costs in the original's way is in the sums.
+    """
     original: dict[str, float] = {}
     here: dict[str, float] = {}
-    for name, cost in ran.members.items():
+    shared = {name: cost for name, cost in ran.members.items() if name in stages}
+    for name, cost in shared.items():
         original[f"{name}, networks"], here[f"{name}, networks"] = cost.network_seconds, stages[name]["network_seconds"]
-    original["all networks"], here["all networks"] = sum(original.values()), sum(here.values())
-    for name, cost in ran.members.items():
+    original["all networks"] = sum(cost.network_seconds for cost in ran.members.values())
+    here["all networks"] = sum(here.values())
+    for name, cost in shared.items():
         original[name], here[name] = cost.wall_seconds - cost.register_seconds, stages[name]["wall_seconds"]
         if cost.register_seconds and "register" in stages:
             original["registration"] = cost.register_seconds

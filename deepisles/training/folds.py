@@ -24,7 +24,7 @@ class Fold:
     validation: tuple[TrainingCase, ...]
 
 
-def split(data_sets: Sequence[Sequence[TrainingCase]], number: int, folds: int) -> Fold:
+def split(data_sets: Sequence[Sequence[TrainingCase]], number: int, folds: int, needs_flair: bool = False) -> Fold:
     """Hold a part of every data set back.
 
     The part of a case comes from its name, so that it stays when cases are added. Data sets of fewer cases than parts
@@ -38,6 +38,8 @@ def split(data_sets: Sequence[Sequence[TrainingCase]], number: int, folds: int) 
         Which fold, from 0.
     folds : int
         How many there are.
+    needs_flair : bool
+        Validate only on cases with FLAIR, as those that the member will segment; those without are trained on.
 
     Raises
     ------
@@ -47,12 +49,16 @@ def split(data_sets: Sequence[Sequence[TrainingCase]], number: int, folds: int) 
     parts = max(folds, PARTS)
     training, validation = [], []
     for cases in data_sets:
-        held = [case for case in cases if _part(case.name, parts) == number] if len(cases) >= parts else []
+        judged = [case for case in cases if case.flair is not None or not needs_flair]
+        held = [case for case in judged if _part(case.name, parts) == number] if len(cases) >= parts else []
         names = {case.name for case in held[:MOST_VALIDATION_CASES]}
         training.append(DataSet(tuple(case for case in cases if case.name not in names)))
         validation += held[:MOST_VALIDATION_CASES]
     if not validation:
-        raise InputRefused(f"Too few cases to train and validate on: give at least {parts} in one data set.")
+        raise InputRefused(
+            f"Too few cases to train and validate on: give at least {parts} in one data set"
+            f"{', with FLAIR' if needs_flair else ''}."
+        )
     return Fold(tuple(training), tuple(validation))
 
 

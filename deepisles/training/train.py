@@ -58,7 +58,10 @@ def train_member(options: TrainOptions) -> Path:
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
     device = choose_device(options.device)
-    data_sets = [_usable(find_training_cases(path), recipe) for path in options.data]
+    data_sets = [find_training_cases(path) for path in options.data]
+    needs_flair = FLAIR in recipe.channels
+    if needs_flair:
+        _check_flair(data_sets)
     start = None if options.start is None else Bundle.open(options.start)
     trained: list[TrainedNetwork] = []
     histories: dict[str, list[dict[str, float]]] = {}
@@ -67,7 +70,7 @@ def train_member(options: TrainOptions) -> Path:
         options.member if options.scale == "starter" else f"{options.member}-{options.scale}"
     )
     for number in range(options.folds):
-        fold = split(data_sets, number, options.folds)
+        fold = split(data_sets, number, options.folds, needs_flair)
         for kind, repeat in product(_choose_kinds(options, recipe), range(recipe.repeats)):
             name = f"{kind}{repeat * options.folds + number}"
             pace = replace(options.pace, seed=options.pace.seed + repeat)
@@ -97,15 +100,13 @@ def train_member(options: TrainOptions) -> Path:
     return options.output
 
 
-def _usable(cases: list[TrainingCase], recipe: Recipe) -> list[TrainingCase]:
-    if FLAIR not in recipe.channels:
-        return cases
-    with_flair = [case for case in cases if case.flair is not None and case.flair.exists()]
-    if len(with_flair) < len(cases):
-        logger.warning("%d cases have no FLAIR and are left out", len(cases) - len(with_flair))
-    if not with_flair:
-        raise InputRefused(f"{recipe.member.upper()} needs FLAIR, and no case of a data set has one.")
-    return with_flair
+def _check_flair(data_sets: list[list[TrainingCase]]) -> None:
+    cases = [case for data_set in data_sets for case in data_set]
+    without = sum(case.flair is None for case in cases)
+    if without == len(cases):
+        raise InputRefused("SWAN needs FLAIR, and no case has one.")
+    if without:
+        logger.info("%d of %d cases have no FLAIR: SWAN is trained on them too, but not validated", without, len(cases))
 
 
 def _choose_kinds(options: TrainOptions, recipe: Recipe) -> tuple[str, ...]:

@@ -57,6 +57,16 @@ def test_beside_the_originals_way(arguments, tmp_path):
     assert pair["original"]["case, from a start"] > pair["original"]["seals"] > pair["original"]["seals, networks"]
 
 
+def test_a_profile_that_leaves_members_out_beside_the_originals_way(arguments, tmp_path):
+    """The original runs them all; what they cost it counts in the sums."""
+    _, told = run(arguments, tmp_path, "--original-way", "--profile", "fast")
+    (pair,) = told["pairs"]
+    assert "nvauto" not in told["ratios"]
+    spent = sum(member["network_seconds"] for member in pair["original_members"].values())
+    assert pair["original"]["all networks"] == pytest.approx(spent) > pair["original"]["seals, networks"]
+    assert pair["here"]["all networks"] == pytest.approx(pair["here"]["seals, networks"])
+
+
 def test_against_a_revision(arguments, tmp_path):
     revision = git("rev-parse", "HEAD").strip()
     before = list_worktrees()

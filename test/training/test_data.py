@@ -143,3 +143,15 @@ def test_folds_share_no_case_and_leave_none_out() -> None:
     assert held == {case.name for case in cases}
     with pytest.raises(InputRefused, match="Too few cases"):
         split([cases[:3]], 0, 1)
+
+
+def test_cases_without_flair_are_trained_on_and_not_validated_on() -> None:
+    """SWAN will only ever segment cases with FLAIR."""
+    flair = {False: None, True: Path("f")}
+    cases = [TrainingCase(f"case{n}", Path("d"), Path("a"), Path("m"), flair[n % 2 == 0]) for n in range(40)]
+    fold = split([cases], 0, 5, needs_flair=True)
+    assert fold.validation
+    assert all(case.flair is not None for case in fold.validation)
+    assert {case for case in cases if case.flair is None} <= set(fold.training[0].cases)
+    with pytest.raises(InputRefused, match="at least 5 in one data set, with FLAIR"):
+        split([[case for case in cases if case.flair is None]], 0, 5, needs_flair=True)

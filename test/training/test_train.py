@@ -179,3 +179,11 @@ def test_what_cannot_be_trained_is_refused(data_set: Path, tmp_path: Path) -> No
     with pytest.raises(InputRefused, match="no training data"):
         train_member(TrainOptions("seals", (tmp_path / "absent",), tmp_path / "b", device="cpu"))
     assert not (tmp_path / "b").exists()
+
+
+def test_swan_without_any_flair_is_refused(data_set: Path, tmp_path: Path) -> None:
+    table = tmp_path / "cases.csv"
+    rows = [f"{case.dwi},{case.adc},{case.mask}" for case in find_training_cases(data_set)]
+    table.write_text("\n".join(["dwi,adc,mask", *rows]), encoding="utf-8")
+    with pytest.raises(InputRefused, match="SWAN needs FLAIR, and no case has one"):
+        train_member(TrainOptions("swan", (table,), tmp_path / "mine", pace=PACE, device="cpu", work=tmp_path / "work"))
