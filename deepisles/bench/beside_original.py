@@ -99,7 +99,7 @@ def _list_members(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """List each member's seconds in its networks and in all, in both ways; the registration by itself.
 
-    A member that the profile leaves out here has no rows of its own; what it costs in the original's way is in the sums.
+    A member that the profile leaves out has no rows of its own; what it costs in the original's way is in the sums.
     """
     original: dict[str, float] = {}
     here: dict[str, float] = {}

@@ -28,6 +28,8 @@ class Point:
     ----------
     voxels : int
         Of the DWI.
+    windows : dict
+        By member, those that its networks answered: of each position every network and mirror image has its own.
     networks : int
         Of all members.
     seconds : float
@@ -41,11 +43,17 @@ class Point:
     """
 
     voxels: int
+    windows: dict[str, int]
     networks: int
     seconds: float
     peak_memory_gb: float
     peak_gpu_memory_gb: float | None
     stages: dict[str, float]
+
+    @property
+    def all_windows(self) -> int:
+        """Windows of all members."""
+        return sum(self.windows.values())
 
 
 @dataclass(frozen=True)
@@ -141,23 +149,31 @@ def tabulate_scaling(scaling: Scaling) -> str:
     """Lay the points out as a table, with what one line explains of the seconds along each axis."""
     lines = [
         f"device {scaling.device}; every row a fresh process, networks loaded, without registration",
-        f"{'voxels':>12}{'networks':>10}{'seconds':>10}{'host GB':>10}{'GPU GB':>10}",
+        f"{'voxels':>12}{'windows':>10}{'networks':>10}{'seconds':>10}{'host GB':>10}{'GPU GB':>10}",
     ]
     for axis, points in (("voxels", scaling.by_size), ("networks", scaling.by_networks)):
         for point in points:
             gpu = "" if point.peak_gpu_memory_gb is None else f"{point.peak_gpu_memory_gb:.2f}"
             lines.append(
-                f"{point.voxels:>12}{point.networks:>10}{point.seconds:>10.2f}{point.peak_memory_gb:>10.2f}{gpu:>10}"
+                f"{point.voxels:>12}{point.all_windows:>10}{point.networks:>10}{point.seconds:>10.2f}"
+                f"{point.peak_memory_gb:>10.2f}{gpu:>10}"
             )
         line = fit_line([float(getattr(point, axis)) for point in points], [point.seconds for point in points])
         lines.append(f"seconds by {axis}: " + ("one point" if line is None else f"R2 {line.explained:.3f}"))
+    for name in scaling.by_size[0].windows:
+        told = ", ".join(f"{1000 * point.stages[name] / point.windows[name]:.0f}" for point in scaling.by_size)
+        lines.append(f"milliseconds a window by size, {name}: {told}")
     return "\n".join(lines)
 
 
 def describe_scaling(scaling: Scaling, request: BenchRequest) -> dict[str, Any]:
     """Put everything that was measured, and the lines through it, into what JSON can hold."""
     lines: dict[str, Any] = {}
-    for axis, points in (("voxels", scaling.by_size), ("networks", scaling.by_networks)):
+    for axis, points in (
+        ("voxels", scaling.by_size),
+        ("all_windows", scaling.by_size),
+        ("networks", scaling.by_networks),
+    ):
         x = [float(getattr(point, axis)) for point in points]
         for measure in ("seconds", "peak_memory_gb", "peak_gpu_memory_gb"):
             y = [getattr(point, measure) for point in points]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ HEADROOM = 1.1
 
 
 def draw_scaling(scaling: Scaling, path: Path) -> None:
-    """Draw seconds and memory against voxels and networks: points as measured, a straight line through them.
+    """Draw seconds and memory against voxels, windows and networks: points as measured, a straight line through them.
+
+    Windows of one size need not double with the voxels: they overlap, and an image smaller than one takes a whole one.
 
     Parameters
     ----------
@@ -27,31 +30,51 @@ def draw_scaling(scaling: Scaling, path: Path) -> None:
     path : Path
         Where; .png.
     """
-    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    figure = Figure(figsize=(12.5, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"One case on {scaling.device}, networks loaded, without registration", fontsize="medium")
-    panels = figure.subplots(2, 2, sharex="col")
-    columns = (
-        ("million voxels of the DWI", [point.voxels / VOXELS_PER_UNIT for point in scaling.by_size], scaling.by_size),
-        ("networks", [float(point.networks) for point in scaling.by_networks], scaling.by_networks),
-    )
-    for column, (label, x, points) in enumerate(columns):
+    panels = figure.subplots(2, 3, sharex="col")
+    for column, axis in enumerate(_list_axes(scaling)):
         top, bottom = panels[0, column], panels[1, column]
+        points, x = axis.points, axis.whole
         _draw(top, x, [point.seconds for point in points], "whole case", "C0")
         for index, name in enumerate(_list_members(points)):
-            _draw(top, x, [point.stages[name] for point in points], name.upper(), f"C{index + 1}")
+            _draw(top, axis.of_member(name), [point.stages[name] for point in points], name.upper(), f"C{index + 1}")
         top.set_ylabel("seconds")
         _draw(bottom, x, [point.peak_memory_gb for point in points], "host memory", "C0")
         on_gpu = [point.peak_gpu_memory_gb for point in points if point.peak_gpu_memory_gb is not None]
         if len(on_gpu) == len(points):
             _draw(bottom, x, on_gpu, "GPU memory", "C1")
-        bottom.set(xlabel=label, ylabel="peak, GB")
+        bottom.set(xlabel=axis.label, ylabel="peak, GB")
         for axes in (top, bottom):
             axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
             axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
             axes.legend(fontsize="small")
     figure.savefig(path, dpi=110)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What the columns of panels are drawn against: for the whole case, and for a member where that differs."""
+
+    label: str
+    points: Sequence[Point]
+    whole: Sequence[float]
+    by_member: Mapping[str, Sequence[float]]
+
+    def of_member(self, name: str) -> Sequence[float]:
+        return self.by_member.get(name, self.whole)
+
+
+def _list_axes(scaling: Scaling) -> list[_Axis]:
+    sizes = scaling.by_size
+    windows = {name: [float(point.windows[name]) for point in sizes] for name in sizes[0].windows}
+    return [
+        _Axis("million voxels of the DWI", sizes, [point.voxels / VOXELS_PER_UNIT for point in sizes], {}),
+        _Axis("windows that networks answered", sizes, [float(point.all_windows) for point in sizes], windows),
+        _Axis("networks", scaling.by_networks, [float(point.networks) for point in scaling.by_networks], {}),
+    ]
 
 
 def _list_members(points: Sequence[Point]) -> list[str]:

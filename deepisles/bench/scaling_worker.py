@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 
 from deepisles.bench.children import answer_request, read_peak_memory_gb
+from deepisles.bench.recorder import CostRecorder
 from deepisles.bench.request import BenchRequest
 from deepisles.case.source import CaseSource
 from deepisles.segmenting import load_ensemble, segment_files
@@ -21,8 +23,12 @@ def answer(told: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(request.threads)
     files = request.files
     ensemble = load_ensemble(request.options)
+    recorder = CostRecorder(ensemble.device)
     started = time.perf_counter()
-    result = segment_files(ensemble, CaseSource(files.dwi, files.adc, files.flair), request.options)
+    with ExitStack() as stack:
+        for member in ensemble.members:
+            stack.enter_context(recorder.watch(member.name, member.networks))
+        result = segment_files(ensemble, CaseSource(files.dwi, files.adc, files.flair), request.options, recorder)
     seconds = time.perf_counter() - started
     on_gpu = ensemble.device.type == "cuda"
     return {
@@ -30,6 +36,7 @@ def answer(told: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "stages": dict(result.report.timing_seconds),
         "voxels": result.mask.array.size,
+        "windows": {name: counted.total() for name, counted in recorder.windows.items() if counted},
         "networks": sum(len(member.networks) for member in ensemble.members),
         "peak_memory_gb": read_peak_memory_gb(),
         "peak_gpu_memory_gb": torch.cuda.max_memory_reserved() / BYTES_PER_GB if on_gpu else None,
