@@ -15,15 +15,12 @@ from monai.transforms import (
 )
 from torch import Tensor
 
-from deepisles.training.bright_artefacts import RandEdgeSpots
 from deepisles.training.examples import FLAIR
 
 IMAGE, LABEL = "image", "label"
 GAMMA_RANGE = (0.7, 1.5)
 GAMMA_SHARE = 0.3
-"""nnU-Net's (Isensee et al. 2021, supplementary note 4)."""
-EDGE_SPOTS_SHARE = 0.3
-"""A choice."""
+"""nnU-Net's (Isensee et al. 2021, supplement)."""
 FLAIR_MISSING_SHARE = 0.35
 """Share of the crops whose FLAIR is taken away, so that a network looks at DWI and ADC too and can learn from cases
 without FLAIR. A choice: FLAIR alone shows old and new alike."""
@@ -48,8 +45,6 @@ def make_augmentation() -> Compose:
                 mode=("bilinear", "bilinear"),
                 padding_mode="zeros",
             ),
-            # before blur and noise, which lie over them in a scanner too
-            RandEdgeSpots(EDGE_SPOTS_SHARE),
             RandGaussianSmoothd(IMAGE, prob=0.12, sigma_x=(0.3, 0.8), sigma_y=(0.3, 0.8), sigma_z=(0.3, 1.2)),
             RandGaussianNoised(IMAGE, prob=0.15, mean=0.0, std=0.12),
             RandScaleIntensityd(IMAGE, factors=0.15, channel_wise=True, prob=0.4),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from deepisles.training.augmentation import make_augmentation
-from deepisles.training.bright_artefacts import RandEdgeSpots
 from deepisles.training.examples import ADC, DWI, FLAIR
 
 CROPS = 60
@@ -43,35 +41,3 @@ def test_flair_is_away_in_a_third_and_the_others_never() -> None:
     images = [image for image, _ in change_crops()]
     assert 0.2 < sum(not image[FLAIR].any() for image in images) / CROPS < 0.5
     assert all(image[DWI].any() and image[ADC].any() for image in images)
-
-
-def test_spots_at_the_edge_look_like_artefacts_and_hide_no_lesion() -> None:
-    """Bright on DWI, not dark on ADC, near the edge, nowhere outside and not on the lesion."""
-    shape = (40, 40, 40)
-    radius = np.sqrt(((np.indices(shape) - 19.5) ** 2).sum(axis=0))
-    brain = torch.from_numpy(radius < 18)
-    image = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)) * brain
-    label = torch.zeros(1, *shape)
-    label[:, 14:26, 14:26, 2:12] = brain[14:26, 14:26, 2:12].float()
-    spots = RandEdgeSpots(1.0)
-    depths = []
-    for seed in range(20):
-        spots.set_random_state(seed=seed)
-        changed = spots({"image": image, "label": label})
-        rise = changed["image"] - image
-        assert torch.equal(changed["label"], label)
-        assert rise[DWI].max() > 1
-        assert rise[DWI].min() >= 0
-        assert rise[ADC].min() >= 0
-        assert rise[ADC].max() < 0.5 * rise[DWI].max()
-        assert not rise[FLAIR].any()
-        assert not rise[:, ~brain].any()
-        assert not rise[:, label[0] > 0].any()
-        depths.append(18 - radius[(rise[DWI] > 1).numpy()].mean())
-    assert np.mean(depths) < 5
-
-
-def test_a_crop_without_an_edge_gets_no_spots() -> None:
-    image, label = torch.ones(3, 16, 16, 16), torch.zeros(1, 16, 16, 16)
-    changed = RandEdgeSpots(1.0)({"image": image, "label": label})
-    assert torch.equal(changed["image"], image)
