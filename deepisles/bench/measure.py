@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -123,9 +122,7 @@ def _run_cold(files: CaseFiles, options: SegmentOptions) -> _Run:
 def _run(ensemble: Ensemble, files: CaseFiles, options: SegmentOptions, beginning: _Beginning) -> _Run:
     recorder, device = beginning.recorder, ensemble.device
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with ExitStack() as stack:
-        for member in ensemble.members:
-            stack.enter_context(recorder.watch(member.name, member.networks))
+    with recorder.watch_members(ensemble.members):
         result = segment_files(ensemble, CaseSource(files.dwi, files.adc, files.flair), options, recorder)
     with tempfile.TemporaryDirectory() as folder:
         recorder.start("write")

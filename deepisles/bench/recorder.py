@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from deepisles.bench.cost import StageCost
 from deepisles.bench.device_clock import DeviceClock, Mark
 from deepisles.bench.precision import find_precision
+from deepisles.members.member import Member
 
 WindowShape = tuple[int, ...]
 """(channels, a, b, c) of what a network was given."""
@@ -96,6 +97,14 @@ class CostRecorder:
         finally:
             for handle in handles:
                 handle.remove()
+
+    @contextmanager
+    def watch_members(self, members: Sequence[Member]) -> Iterator[None]:
+        """Note every call of every member's networks, each in the stage of its member's name."""
+        with ExitStack() as stack:
+            for member in members:
+                stack.enter_context(self.watch(member.name, member.networks))
+            yield
 
     def _hook(self, stage: str, number: int, network: nn.Module) -> Iterator[RemovableHandle]:
         windows = self.windows.setdefault(stage, Counter())

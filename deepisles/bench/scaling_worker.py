@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -25,9 +24,7 @@ def answer(told: dict[str, Any]) -> dict[str, Any]:
     ensemble = load_ensemble(request.options)
     recorder = CostRecorder(ensemble.device)
     started = time.perf_counter()
-    with ExitStack() as stack:
-        for member in ensemble.members:
-            stack.enter_context(recorder.watch(member.name, member.networks))
+    with recorder.watch_members(ensemble.members):
         result = segment_files(ensemble, CaseSource(files.dwi, files.adc, files.flair), request.options, recorder)
     seconds = time.perf_counter() - started
     on_gpu = ensemble.device.type == "cuda"

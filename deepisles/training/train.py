@@ -61,7 +61,7 @@ def train_member(options: TrainOptions) -> Path:
     data_sets = [find_training_cases(path) for path in options.data]
     needs_flair = FLAIR in recipe.channels
     if needs_flair:
-        _check_flair(data_sets)
+        _require_flair(data_sets)
     start = None if options.start is None else Bundle.open(options.start)
     trained: list[TrainedNetwork] = []
     histories: dict[str, list[dict[str, float]]] = {}
@@ -100,7 +100,8 @@ def train_member(options: TrainOptions) -> Path:
     return options.output
 
 
-def _check_flair(data_sets: list[list[TrainingCase]]) -> None:
+def _require_flair(data_sets: list[list[TrainingCase]]) -> None:
+    """Refuse data without any FLAIR, for SWAN; say how many cases have none."""
     cases = [case for data_set in data_sets for case in data_set]
     without = sum(case.flair is None for case in cases)
     if without == len(cases):

@@ -95,7 +95,6 @@ def test_the_command_draws_and_writes(tmp_path):
     assert all(point["peak_memory_gb"] > 0.1 and point["seconds"] > 0 for point in told["by_size"])
     assert told["by_networks"] == told["by_size"][:1]
     assert told["lines"]["seconds by voxels"]["slope"] is not None
-    # the windows of a larger image are more, and of one network each point has as many as that network answered
     windows = [point["windows"]["seals"] for point in told["by_size"]]
     assert 0 < windows[0] < windows[1] < windows[2]
     assert "milliseconds a window by size, seals" in done.stdout
