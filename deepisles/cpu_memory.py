@@ -10,6 +10,7 @@ logger = logging.getLogger(__name__)
 
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_MAX: Final = -4
+M_ARENA_MAX: Final = -8
 """Parameters of glibc's mallopt (malloc.h)."""
 NEVER_TRIM: Final = 2**31 - 1
 
@@ -28,7 +29,9 @@ def keep_freed_memory() -> bool:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     done = mallopt is not None and all(
-        mallopt(parameter, value) for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER_TRIM))
+        # one store for all threads: what one of them frees another one uses
+        mallopt(parameter, value)
+        for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER_TRIM), (M_ARENA_MAX, 1))
     )
     logger.debug("freed memory is %s", "kept" if done else "given back: this C library cannot keep it")
     return done

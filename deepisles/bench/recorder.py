@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -50,6 +51,8 @@ class CostRecorder:
         self._clock = DeviceClock(device)
         self._running: dict[str, _RunningStage] = {}
         self._precisions: dict[str, set[str]] = {}
+        # on a CPU windows go side by side
+        self._lock = threading.Lock()
 
     def start(self, stage: str) -> None:
         """Start the clocks."""
@@ -77,9 +80,10 @@ class CostRecorder:
             cost.calls = len(running.calls)
             cost.windows = self.windows[stage].total()
             cost.precision = "+".join(sorted(self._precisions[stage]))
-            cost.pre_seconds = between(running.start, running.calls[0][0])
-            cost.network_seconds = sum(between(enter, leave) for enter, leave in running.calls)
-            cost.post_seconds = between(running.calls[-1][1], end)
+            calls = [(between(running.start, enter), between(running.start, leave)) for enter, leave in running.calls]
+            cost.pre_seconds = min(enter for enter, _ in calls)
+            cost.network_seconds = sum_covered(calls)
+            cost.post_seconds = between(running.start, end) - max(leave for _, leave in calls)
 
     def _note_gpu_memory(self) -> None:
         # after every stage: members reset PyTorch's own peak when they measure how large a window is
@@ -109,16 +113,26 @@ class CostRecorder:
     def _hook(self, stage: str, number: int, network: nn.Module) -> Iterator[RemovableHandle]:
         windows = self.windows.setdefault(stage, Counter())
         precisions = self._precisions.setdefault(stage, set())
-        entered: list[Mark] = []
+        entered: dict[int, Mark] = {}
 
         def enter(*_: object) -> None:
             # a call that runs out of memory is never left, and what it began does not count
-            entered[:] = [self._clock.mark()]
+            entered[threading.get_ident()] = self._clock.mark()
 
         def leave(_: nn.Module, inputs: tuple[Tensor, ...], __: object) -> None:
-            self._running[stage].calls.append((entered[0], self._clock.mark()))
-            windows[number, tuple(inputs[0].shape[1:])] += inputs[0].shape[0]
-            precisions.add(find_precision(inputs[0]))
+            with self._lock:
+                self._running[stage].calls.append((entered[threading.get_ident()], self._clock.mark()))
+                windows[number, tuple(inputs[0].shape[1:])] += inputs[0].shape[0]
+                precisions.add(find_precision(inputs[0]))
 
         yield network.register_forward_pre_hook(enter)
         yield network.register_forward_hook(leave)
+
+
+def sum_covered(intervals: Iterable[tuple[float, float]]) -> float:
+    """Sum the seconds that intervals (begin, end) cover; what several of them share counts once."""
+    covered, reached = 0.0, float("-inf")
+    for begin, end in sorted(intervals):
+        covered += max(end - max(begin, reached), 0.0)
+        reached = max(reached, end)
+    return covered

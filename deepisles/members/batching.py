@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor
+
+from deepisles.members.side_by_side import count_side_by_side, predict_side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -20,19 +22,22 @@ LARGEST_BATCH: Final = 16
 class Batching:
     """Sends windows through a network, as many at once as the device's memory takes.
 
-    A CPU gets one at a time: two take it twice as long. On a GPU the first window goes alone and tells how much memory
-    one takes; where memory runs out after all, the batch is halved and the windows go again.
+    A CPU gets large windows one at a time and small ones side by side. On a GPU the first window goes alone and tells
+    how much memory one takes; where memory runs out after all, the batch is halved and the windows go again.
 
     Parameters
     ----------
     device : torch.device
         Where the networks run.
+    window : sequence of int
+        Size of the windows.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, window: Sequence[int]) -> None:
         self.device = device
-        self.size = 1
+        self.size = count_side_by_side(window) if device.type == "cpu" else 1
         self._is_measured = device.type != "cuda"
+        self._are_side_by_side = self.size > 1
 
     def run(self, predict: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
         """Predict (n, channels, a, b, c) in batches.
@@ -67,6 +72,8 @@ class Batching:
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _predict(self, predict: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
+        if self._are_side_by_side:
+            return predict_side_by_side(predict, windows)
         if self._is_measured:
             return predict(windows)
         before = torch.cuda.memory_allocated(self.device)

@@ -30,25 +30,32 @@ def normalise_groups(x: Tensor, groups: int, eps: float, weight: Tensor | None, 
         As `x`, channels-last.
     """
     last = x.movedim(1, -1).float()
-    batch, *size, channels = last.shape
-    voxels = size[0] * size[1] * size[2] * (channels // groups)
-    mean = _share(_sum_voxels(last), groups) / voxels
+    batch, a, b, c, channels = last.shape
+    voxels = a * b * c * (channels // groups)
+    # whole lines of voxels: operations on a few channels at a time would be slow
+    lines = last.reshape(batch, a * b, c * channels)
+    mean = _share(_sum_voxels(lines, channels), groups) / voxels
     # centred first, so that the variance is no difference of large sums
-    centred = last - mean.float().view(batch, 1, 1, 1, channels)
-    variance = _share(_sum_voxels(centred * centred), groups) / voxels
-    scale = torch.rsqrt(variance + eps).float().view(batch, 1, 1, 1, channels)
+    centred = lines - _spread(mean, c)
+    variance = _share(_sum_voxels(centred * centred, channels), groups) / voxels
+    scale = torch.rsqrt(variance + eps)
     if weight is not None:
         scale = scale * weight
-    centred.mul_(scale)
+    centred.mul_(_spread(scale, c))
     if bias is not None:
-        centred.add_(bias)
-    return centred.movedim(-1, 1).to(x.dtype)
+        centred.add_(_spread(bias[None], c))
+    return centred.view(batch, a, b, c, channels).movedim(-1, 1).to(x.dtype)
 
 
-def _sum_voxels(last: Tensor) -> Tensor:
-    """Sum (batch, a, b, c, channels) over voxels: lines in float32, lines together in float64."""
-    batch, *_, c, channels = last.shape
-    return last.reshape(batch, -1, c, channels).sum(2).double().sum(1)
+def _sum_voxels(lines: Tensor, channels: int) -> Tensor:
+    """Sum (batch, lines, c * channels) over voxels: lines together in float32, what is left in float64."""
+    summed = lines.sum(1)
+    return summed.double().view(len(summed), -1, channels).sum(1)
+
+
+def _spread(values: Tensor, c: int) -> Tensor:
+    """Repeat (batch, channels) for every voxel of a line, in float32: (batch, 1, c * channels)."""
+    return values.float().repeat(1, c).unsqueeze(1)
 
 
 def _share(sums: Tensor, groups: int) -> Tensor:

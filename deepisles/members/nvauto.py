@@ -54,7 +54,7 @@ class Nvauto:
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest
-        self._batching = Batching(device)
+        self._batching = Batching(device, settings.window)
 
     @torch.inference_mode()
     def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:

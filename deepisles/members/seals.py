@@ -59,7 +59,7 @@ class Seals:
         self.device = device
         self.weights_digest = weights_digest
         self.needs_isotropic = settings.resampling == "nnunet"
-        self._batching = Batching(device)
+        self._batching = Batching(device, settings.patch_size)
 
     @torch.inference_mode()
     def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:

@@ -55,7 +55,7 @@ class Swan:
         self.settings = settings
         self.device = device
         self.weights_digest = weights_digest
-        self._batching = Batching(device)
+        self._batching = Batching(device, settings.window)
 
     @torch.inference_mode()
     def segment(self, images: PreparedCase, report_progress: ReportProgress, effort: Effort = FULL) -> Prediction:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from deepisles.bench.precision import find_precision
-from deepisles.bench.recorder import CostRecorder
+from deepisles.bench.recorder import CostRecorder, sum_covered
 
 CPU = torch.device("cpu")
 
@@ -42,6 +45,28 @@ def test_time_before_between_and_after_networks_is_told_apart():
     assert recorder.windows["member"] == {(0, (2, 4, 4, 4)): 4}
     network(torch.zeros(1, 2, 4, 4, 4))
     assert recorder.windows["member"].total() == 4
+
+
+def test_what_runs_side_by_side_is_counted_whole_and_timed_once():
+    recorder, network = CostRecorder(CPU), Sleeper()
+    with recorder.watch("member", [network]):
+        recorder.start("member")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(network, torch.zeros(8, 1, 2, 4, 4, 4)))
+        recorder.finish("member", 0.0)
+    cost = recorder.stages["member"]
+    assert (cost.calls, cost.windows) == (8, 8)
+    # two rounds of 50 ms
+    assert 0.1 <= cost.network_seconds < 0.2
+    assert cost.network_seconds <= cost.wall_seconds
+
+
+intervals = st.tuples(st.integers(0, 40), st.integers(0, 10)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+@given(st.lists(intervals, max_size=12))
+def test_covered_seconds_count_once(calls):
+    assert sum_covered(calls) == len({second for begin, end in calls for second in range(begin, end)})
 
 
 def test_stages_may_overlap_and_may_be_timed_elsewhere():

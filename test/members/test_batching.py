@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from deepisles.members.batching import LARGEST_BATCH, Batching, find_batch_size
 
+CPU = torch.device("cpu")
+LARGE, SMALL = (192, 192, 128), (64, 64, 64)
 
-def test_a_cpu_gets_one_window_at_a_time():
+
+def test_a_cpu_gets_one_large_window_at_a_time():
     seen = []
 
     def double(windows):
@@ -18,8 +21,20 @@ def test_a_cpu_gets_one_window_at_a_time():
         return 2 * windows
 
     windows = torch.randn(5, 2, 3, 3, 3)
-    assert torch.equal(Batching(torch.device("cpu")).run(double, windows), 2 * windows)
+    assert torch.equal(Batching(CPU, LARGE).run(double, windows), 2 * windows)
     assert seen == [1] * 5
+
+
+def test_a_cpu_gets_as_many_small_windows_as_it_has_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        batching = Batching(CPU, SMALL)
+        assert batching.size == 2
+        windows = torch.randn(5, 2, 3, 3, 3)
+        assert torch.equal(batching.run(lambda window: 2 * window, windows), 2 * windows)
+    finally:
+        torch.set_num_threads(before)
 
 
 @given(st.integers(1, 20), st.integers(1, 16), st.integers(1, 20))
@@ -31,7 +46,7 @@ def test_where_memory_runs_out_fewer_windows_go_and_none_is_lost(room, size, cou
             raise torch.OutOfMemoryError
         return 2 * windows
 
-    batching = Batching(torch.device("cpu"))
+    batching = Batching(CPU, LARGE)
     batching.size = size
     windows = torch.randn(count, 1, 2, 2, 2)
     assert torch.equal(batching.run(double, windows), 2 * windows)
@@ -43,7 +58,7 @@ def test_a_window_that_does_not_fit_at_all_is_an_error():
         raise torch.OutOfMemoryError
 
     with pytest.raises(torch.OutOfMemoryError):
-        Batching(torch.device("cpu")).run(fail, torch.zeros(2, 1, 2, 2, 2))
+        Batching(CPU, LARGE).run(fail, torch.zeros(2, 1, 2, 2, 2))
 
 
 @given(st.integers(0, 1 << 34), st.integers(-(1 << 30), 1 << 36))
@@ -59,7 +74,7 @@ def test_a_batch_fits_into_memory_and_divides_the_mirrored_windows(window_bytes,
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gets_more_than_one_small_window_at_a_time():
     device = torch.device("cuda", 0)
-    batching = Batching(device)
+    batching = Batching(device, (16, 16, 16))
     network = torch.nn.Conv3d(2, 2, 3, padding=1).to(device)
     windows = torch.randn(40, 2, 16, 16, 16, device=device)
     with torch.inference_mode():

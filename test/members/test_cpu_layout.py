@@ -10,7 +10,8 @@ from monai.networks.nets import SegResNetDS
 from torch import nn
 
 from deepisles.members.channels_last_norm import ChannelsLastGroupNorm, ChannelsLastInstanceNorm
-from deepisles.members.cpu_layout import OneDnnConv3d, lay_out_for_cpu
+from deepisles.members.cpu_convolution import OneDnnConv3d
+from deepisles.members.cpu_layout import lay_out_for_cpu
 from deepisles.members.networks.plain_conv_unet import build_plain_conv_unet
 from deepisles.members.networks.specs import PlainConvUNetSpec
 
