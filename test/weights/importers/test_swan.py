@@ -74,9 +74,11 @@ def convert_res_unet(classes: Classes, spec: ResUNetSpec, **changes: Any) -> Res
 def check_same_answers(spec: Any, tensors: dict[str, Tensor], found: Any, found_tensors: dict[str, Tensor]) -> None:
     network = build_network(spec)
     network.load_state_dict(tensors)
+    # parameters that want gradients let torch.matmul choose another way, equal to rounding only on some processors
+    network.requires_grad_(False).eval()
     image = torch.randn(1, 3, 8, 8, 8)
     with torch.no_grad():
-        assert torch.equal(network.eval()(image), assemble_network(found, found_tensors, "it")(image))
+        assert torch.equal(network(image), assemble_network(found, found_tensors, "it")(image))
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
