@@ -101,7 +101,7 @@ def blend_windows(
         if total is None:
             total = torch.zeros((1, answers.shape[1], *image.shape[2:]), dtype=torch.float32, device=image.device)
         for (a, b, c), answer in zip(now, answers, strict=True):
-            total[0, :, a, b, c] += answer * weight
+            total[0, :, a, b, c].addcmul_(answer, weight)
             weight_sum[a, b, c] += weight
         done += len(now)
         on_windows(len(now))
