@@ -38,16 +38,21 @@ def files(tmp_path_factory):
     return CaseFiles(**write_case(tmp_path_factory.mktemp("case"), images))
 
 
-def test_the_masks_are_the_same(files, bundle):
-    ran, exact = run_both(files, bundle)
+@pytest.fixture(scope="module")
+def both(files, bundle):
+    return run_both(files, bundle)
+
+
+def test_the_masks_are_the_same(both):
+    ran, exact = both
     assert ran.mask.any()
     np.testing.assert_array_equal(ran.mask, exact.mask.array)
     for name in MEMBERS:
         np.testing.assert_array_equal(ran.masks[name], exact.predictions[name].mask, err_msg=name)
 
 
-def test_every_process_is_paid_for(files, bundle):
-    ran, _ = run_both(files, bundle)
+def test_every_process_is_paid_for(both):
+    ran, _ = both
     assert set(ran.members) == set(MEMBERS)
     for cost in ran.members.values():
         assert 0 < cost.network_seconds < cost.wall_seconds
