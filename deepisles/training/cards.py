@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from deepisles.weights.writing import CARD_NAME
+
+logger = logging.getLogger(__name__)
 
 RECORDS = "training"
 """Folder of the bundle that holds one record and one picture per member."""
@@ -21,7 +24,7 @@ Nobody but the person who trained it knows what its data allow; write their sour
 
 
 def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> str:
-    """Write a training's record into a bundle, and the card anew.
+    """Write a training's record into a bundle, and the card anew, unless somebody has written in it.
 
     The record of a whole member replaces all of that member's; that of some kinds of network has a name of its own.
 
@@ -39,8 +42,10 @@ def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> str:
     str
         The record's name, without its ending.
     """
-    records = folder / RECORDS
+    records, card = folder / RECORDS, folder / CARD_NAME
     records.mkdir(exist_ok=True)
+    written = card.read_text(encoding="utf-8") if card.is_file() else ""
+    is_generated = written in ("", describe_bundle(folder, name))
     member, kinds = record["member"], record.get("kinds") or ()
     title = "-".join([member, *(kind.removesuffix("_fold") for kind in kinds)])
     outdated = [member] if kinds else [member, f"{member}-*"]
@@ -48,7 +53,10 @@ def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> str:
         for path in records.glob(stem + ending):
             path.unlink()
     (records / f"{title}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
-    (folder / CARD_NAME).write_text(describe_bundle(folder, name), encoding="utf-8")
+    if is_generated:
+        card.write_text(describe_bundle(folder, name), encoding="utf-8")
+    else:
+        logger.warning("somebody wrote in %s, so that it stays: add what %s/%s.json says", card.name, RECORDS, title)
     return title
 
 
