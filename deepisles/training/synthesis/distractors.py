@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from deepisles.training.synthesis.lesion_shapes import LesionShape, draw_blob, draw_expert_shape
@@ -22,6 +23,8 @@ AIR_TISSUE_MM = (
     (45.0, -55.0, -38.0), (-45.0, -55.0, -38.0),    # mastoids
 )  # fmt: skip
 """MNI152 positions where air meets tissue, and echo-planar signal piles up or is lost."""
+PILE_UP_PLACE_MM = 5.0
+"""Deviation of a pile-up's place from head to head."""
 
 
 def add_distractors(rng: np.random.Generator, scene: Scene, shapes: tuple[LesionShape, ...]) -> Scene:
@@ -34,6 +37,8 @@ def add_distractors(rng: np.random.Generator, scene: Scene, shapes: tuple[Lesion
         scene = add_shine_through(rng, scene)
     if rng.random() < 0.8:
         scene = add_susceptibility(rng, scene)
+    if rng.random() < 0.6:
+        scene = add_pile_up(rng, scene)
     if rng.random() < 0.35:
         scene = add_bright_rims(rng, scene)
     return scene
@@ -75,9 +80,10 @@ def add_shine_through(rng: np.random.Generator, scene: Scene) -> Scene:
     for _ in range(rng.integers(0, 4)):
         field = np.maximum(field, draw_blob(rng, scene))
     amount = ndimage.gaussian_filter(field, 0.8) * scene.parenchyma
-    adc_factor = 1 + rng.uniform(0.05, 0.5) * amount
+    # clearly raised: small infarcts too have an ADC that is hardly lowered
+    adc_factor = 1 + rng.uniform(0.15, 0.7) * amount
     return scene.change(
-        adc_factor=adc_factor, b0_factor=1 + rng.uniform(0.3, 1.3) * amount, flair_factor=1 + 0.7 * amount
+        adc_factor=adc_factor, b0_factor=1 + rng.uniform(0.3, 1.1) * amount, flair_factor=1 + 0.7 * amount
     )
 
 
@@ -95,6 +101,20 @@ def add_susceptibility(rng: np.random.Generator, scene: Scene) -> Scene:
     return scene.change(b0_factor=change, adc_factor=np.clip(1 + rng.uniform(-0.25, 0.15) * gain, 0.4, 1.6))
 
 
+def add_pile_up(rng: np.random.Generator, scene: Scene) -> Scene:
+    """Pile signal up in thin, sharp patches at the brain's edge near air, as bright as the brightest stroke."""
+    gain = np.zeros(scene.shape, dtype=np.float32)
+    for place in AIR_TISSUE_MM:
+        if rng.random() < 0.4:
+            moved = np.array(place) + rng.normal(0, PILE_UP_PLACE_MM, 3)
+            patch = np.clip(3 * (_closeness(scene, moved, rng.uniform(5, 11)) - 0.35), 0, 1)
+            shell = np.clip(1.3 - scene.depth_mm / rng.uniform(2.5, 7), 0, 1) * scene.brain
+            gain = np.maximum(gain, rng.uniform(0.5, 4.5) * patch * shell)
+    uneven = np.clip(1 + 0.5 * draw_smooth_field(rng, scene.shape, rng.uniform(4, 9)), 0, 2)
+    gain = gain * uneven
+    return scene.change(b0_factor=1 + gain, adc_factor=np.clip(1 + rng.uniform(-0.1, 0.06) * gain, 0.5, 1.3))
+
+
 def add_bright_rims(rng: np.random.Generator, scene: Scene) -> Scene:
     """Brighten stretches of the brain's surface, as eddy currents and unlucky brain extraction do."""
     shell = ((scene.depth_mm > 0) & (scene.depth_mm <= rng.uniform(2, 5))).astype(np.float32)
@@ -103,6 +123,6 @@ def add_bright_rims(rng: np.random.Generator, scene: Scene) -> Scene:
     return scene.change(b0_factor=1 + rng.uniform(0.2, 1.2) * amount, adc_factor=1 - rng.uniform(-0.3, 0.3) * amount)
 
 
-def _closeness(scene: Scene, place_mm: tuple[float, float, float], reach_mm: float) -> FloatArray:
-    offset = scene.position_mm - np.array(place_mm, dtype=np.float32).reshape(3, 1, 1, 1)
+def _closeness(scene: Scene, place_mm: ArrayLike, reach_mm: float) -> FloatArray:
+    offset = scene.position_mm - np.asarray(place_mm, dtype=np.float32).reshape(3, 1, 1, 1)
     return np.asarray(np.exp(-(offset**2).sum(axis=0) / (2 * reach_mm**2)), dtype=np.float32)

@@ -11,12 +11,13 @@ from scipy import ndimage
 from deepisles.errors import InputRefused
 from deepisles.training.synthesis.anatomy import draw_healthy_scene, sharpen
 from deepisles.training.synthesis.deformation import draw_positions, widen_ventricles
+from deepisles.training.synthesis.distractors import add_pile_up, add_shine_through
 from deepisles.training.synthesis.lesion_shapes import add_ball, draw_expert_shape, load_lesion_shapes
 from deepisles.training.synthesis.noise import draw_smooth_field
 from deepisles.training.synthesis.real_tissue import RealTissue, heal, vary
 from deepisles.training.synthesis.scanner import acquire, add_rician_noise, drop_faint
 from deepisles.training.synthesis.scene import Scene
-from deepisles.training.synthesis.stroke import restrict_diffusion
+from deepisles.training.synthesis.stroke import SPREAD_LIMITS, draw_strength, even_out, restrict_diffusion
 from deepisles.training.synthesis.tissue_maps import load_tissue_maps
 
 
@@ -105,6 +106,55 @@ def test_a_stroke_changes_tissue_only_where_it_is(scene: Scene) -> None:
     core = ndimage.binary_erosion(lesion & (scene.parenchyma > 0.8), iterations=1)
     assert (struck.adc_1e6_mm2_s[core] < scene.adc_1e6_mm2_s[core]).mean() > 0.99
     assert struck.dwi[core].mean() > 1.05 * scene.dwi[core].mean()
+
+
+def test_small_lesions_are_hit_as_hard_as_large_ones() -> None:
+    field = np.zeros((60, 60, 60), dtype=np.float32)
+    for place in np.ndindex(3, 3, 3):
+        add_ball(field, np.array(place) * 20 + 10, 3.0 if sum(place) % 2 else 14.0, np.ones(3))
+    lesion = field > 0.5
+    labels, count = ndimage.label(lesion, np.ones((3, 3, 3)))
+    assert count == 27
+    rng = np.random.default_rng(4)
+    strength = even_out(rng, draw_strength(rng, lesion), lesion)
+    means = ndimage.mean(strength, labels, np.arange(1, count + 1))
+    small = ndimage.sum_labels(lesion, labels, np.arange(1, count + 1)) < 100
+    assert np.median(means[small]) == pytest.approx(np.median(means[~small]), rel=0.3)
+    assert means.min() > 0.9 * SPREAD_LIMITS[0]
+    assert means.max() < 1.1 * SPREAD_LIMITS[1]
+    # edges are blurred, and far from every lesion nothing is hit
+    distance = ndimage.distance_transform_edt(~lesion)
+    assert 0.05 < strength[distance == 1].mean() < 0.6
+    assert not strength[distance > 7].any()
+
+
+def test_no_lesion_nothing_hit() -> None:
+    nowhere = np.zeros((9, 9, 9), dtype=bool)
+    rng = np.random.default_rng(0)
+    assert not even_out(rng, draw_strength(rng, nowhere), nowhere).any()
+
+
+def test_piled_up_signal_is_bright_and_lies_at_the_brains_edge(scene: Scene) -> None:
+    brightest = 0.0
+    for seed in range(6):
+        piled = add_pile_up(np.random.default_rng(seed), scene)
+        ratio = piled.b0 / np.maximum(scene.b0, 1e-6)
+        changed = ratio > 1.01
+        assert scene.depth_mm[changed].max(initial=0) < 10
+        assert not changed[~scene.brain].any()
+        # low on the base of the skull, and a small part of the brain
+        assert scene.position_mm[2][changed].max(initial=-99) < 40
+        assert changed.sum() < 0.08 * scene.brain.sum()
+        brightest = max(brightest, float(ratio.max()))
+    assert brightest > 3
+
+
+def test_shine_through_is_bright_without_restriction(scene: Scene) -> None:
+    for seed in range(6):
+        shining = add_shine_through(np.random.default_rng(seed), scene)
+        clear = shining.b0 > 1.2 * scene.b0
+        assert clear.any()
+        assert (shining.adc_1e6_mm2_s[clear] > 1.03 * scene.adc_1e6_mm2_s[clear]).all()
 
 
 def test_faint_lesions_and_specks_are_not_drawn() -> None:
