@@ -19,6 +19,13 @@ from deepisles.training.synthesis.scene import SPACING_MM, FloatArray, Mask, Sce
 
 EDGE_MM = (0.5, 2.0)
 """Deviation of the blur of a lesion's edge; diffusion signal falls from core to background within about 4 mm."""
+RIM = (0.35, 0.95)
+"""Strength at a lesion's rim over that of its core (measured once: DWI 1.48 and 1.90 times the mirrored region's)."""
+WIDENING_VOXELS = 0.6
+WIDENING_LEVEL = (0.06, 0.5)
+"""An edge blurred so much, and cut at such a level, moves outward by none to one voxel: experts include the rim."""
+LEAST_PARENCHYMA = 0.35
+"""Share of tissue below which nobody draws a voxel."""
 CORE_DEPTH_MM = (3.0, 9.0)
 """Depth at which a lesion reaches its full strength."""
 ADC_RATIO = (0.42, 0.85)
@@ -68,13 +75,33 @@ def add_stroke(rng: np.random.Generator, scene: Scene, shapes: tuple[LesionShape
         field = draw_emboli(rng, scene)
     else:
         field = draw_blob(rng, scene)
-    lesion = (field > 0.5) & (scene.parenchyma > 0.35) & scene.brain
-    return Stroke(restrict_diffusion(rng, scene, lesion), lesion)
+    tissue = (scene.parenchyma > LEAST_PARENCHYMA) & scene.brain
+    core = (field > 0.5) & tissue
+    lesion = widen(rng, core) & tissue
+    return Stroke(restrict_diffusion(rng, scene, core, lesion), lesion)
 
 
-def restrict_diffusion(rng: np.random.Generator, scene: Scene, lesion: Mask) -> Scene:
-    """Let the tissue of a lesion (z, y, x) look like a stroke of random age."""
-    strength = draw_strength(rng, lesion) * np.clip(scene.parenchyma * 1.5, 0, 1)
+def widen(rng: np.random.Generator, core: Mask) -> Mask:
+    """Draw around the bright voxels (z, y, x) as an expert does: by up to a voxel wider."""
+    blurred = ndimage.gaussian_filter(core.astype(np.float32), WIDENING_VOXELS)
+    return np.asarray(core | (blurred > rng.uniform(*WIDENING_LEVEL)))
+
+
+def restrict_diffusion(rng: np.random.Generator, scene: Scene, core: Mask, lesion: Mask) -> Scene:
+    """Let tissue look like a stroke of random age.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of chance.
+    scene : Scene
+        Without the stroke.
+    core : numpy.ndarray
+        bool (z, y, x): the bright voxels.
+    lesion : numpy.ndarray
+        bool (z, y, x): what an expert draws, over which the ratios below are meant.
+    """
+    strength = draw_strength(rng, core) * np.clip(scene.parenchyma * 1.5, 0, 1)
     strength = even_out(rng, strength, lesion)
     weak = rng.uniform(0.3, 0.7) if rng.random() < WEAK_SHARE else 1.0
     adc_ratio, age = rng.uniform(*ADC_RATIO), rng.random()
@@ -90,7 +117,7 @@ def restrict_diffusion(rng: np.random.Generator, scene: Scene, lesion: Mask) -> 
 def draw_strength(rng: np.random.Generator, lesion: Mask) -> FloatArray:
     """Draw how strongly the voxels (z, y, x) of a lesion are hit beside each other: cores more than rims."""
     depth_mm = measure_depth_mm(lesion)
-    rim = rng.uniform(0.55, 1.0)
+    rim = rng.uniform(*RIM)
     core = np.where(lesion, rim + (1 - rim) * np.clip(depth_mm / rng.uniform(*CORE_DEPTH_MM), 0, 1), 0)
     blurred = ndimage.gaussian_filter(core.astype(np.float32), rng.uniform(*EDGE_MM) / SPACING_MM)
     uneven = 1 + rng.uniform(*UNEVENNESS) * draw_smooth_field(rng, lesion.shape, rng.uniform(6, 14))

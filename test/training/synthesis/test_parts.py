@@ -100,7 +100,8 @@ def test_a_ball_has_its_radius() -> None:
 def test_a_stroke_changes_tissue_only_where_it_is(scene: Scene) -> None:
     lesion = np.zeros(scene.shape, dtype=bool)
     lesion[36:44, 40:50, 50:60] = True
-    struck = restrict_diffusion(np.random.default_rng(3), scene, lesion & (scene.parenchyma > 0.5))
+    lesion &= scene.parenchyma > 0.5
+    struck = restrict_diffusion(np.random.default_rng(3), scene, lesion, lesion)
     far = ~ndimage.binary_dilation(lesion, np.ones((3, 3, 3)), iterations=6)
     assert np.array_equal(struck.adc_1e6_mm2_s[far], scene.adc_1e6_mm2_s[far])
     core = ndimage.binary_erosion(lesion & (scene.parenchyma > 0.8), iterations=1)
