@@ -60,7 +60,7 @@ def test_diffusion_is_in_units(healthy: list[Acquisition]) -> None:
 
 
 def test_strokes_are_bright_and_restricted(strokes: list[Acquisition]) -> None:
-    """On average brighter than the rest of the brain on DWI and darker on ADC (measured: z of +1.4 to +2.4)."""
+    """About as five patients' strokes are (../shared/data/README.md): DWI z of 1.7 to 2.4, ADC 0.47 to 0.85 of the rest."""
     z_dwi, adc_ratio = [], []
     for case in strokes:
         if case.lesion.any():
@@ -68,7 +68,7 @@ def test_strokes_are_bright_and_restricted(strokes: list[Acquisition]) -> None:
             z_dwi.append((case.dwi[case.lesion].mean() - case.dwi[rest].mean()) / case.dwi[rest].std())
             adc_ratio.append(np.median(case.adc[case.lesion]) / np.median(case.adc[rest]))
     assert 1.2 < np.median(z_dwi) < 3.0
-    assert 0.6 < np.median(adc_ratio) < 0.95
+    assert 0.47 < np.median(adc_ratio) < 0.85
 
 
 def test_labels_lie_in_the_brain_and_are_no_specks(strokes: list[Acquisition]) -> None:
