@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepisles.case.volume import MM3_PER_ML
@@ -51,21 +52,42 @@ def validate(
     network: nn.Module, cases: Sequence[TrainingCase], recipe: Recipe, cache: Path, device: torch.device
 ) -> ValidationResult:
     """Segment the validation cases in sliding windows and compare with their masks."""
+    predicted = (predict_lesion_logit(network, case, recipe, cache, device) for case in cases)
+    return summarise([compare_masks(logit > 0, drawn, voxel_ml(recipe)) for logit, drawn in predicted])
+
+
+def predict_lesion_logit(
+    network: nn.Module, case: TrainingCase, recipe: Recipe, cache: Path, device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Run a network over a case in sliding windows.
+
+    Returns
+    -------
+    numpy.ndarray
+        (axes as the recipe has them): log-odds of lesion.
+    numpy.ndarray
+        Likewise: what the expert drew, 0 or 1.
+    """
     window = recipe.patch_size if recipe.axes == "zyx" else recipe.patch_size[::-1]
     inferer = SlidingWindowInferer(window, sw_batch_size=2, overlap=OVERLAP, mode="gaussian")
     whole = AutocastInferer(device)
-    found: list[Agreement] = []
-    free: list[Agreement] = []
-    voxel_ml = recipe.spacing_mm**3 / MM3_PER_ML
-    for case in cases:
-        example = load_example(case, recipe.spacing_mm, cache)
-        image = torch.from_numpy(np.asarray(example.channels, dtype=np.float32))
-        label = torch.from_numpy(np.asarray(example.lesion, dtype=np.float32))[None]
-        arranged = arrange(image, label, recipe)
-        logits: Tensor = inferer(arranged["image"][None].to(device), lambda part: whole(part, network))
-        mask = is_lesion(logits)[0].cpu().numpy()
-        agreement = compare_masks(mask, arranged["label"][0].numpy(), voxel_ml)
-        (found if agreement.expert_lesions else free).append(agreement)
+    example = load_example(case, recipe.spacing_mm, cache)
+    image = torch.from_numpy(np.asarray(example.channels, dtype=np.float32))
+    label = torch.from_numpy(np.asarray(example.lesion, dtype=np.float32))[None]
+    arranged = arrange(image, label, recipe)
+    logits: Tensor = inferer(arranged["image"][None].to(device), lambda part: whole(part, network))
+    return to_lesion_logit(logits)[0].float().cpu().numpy(), arranged["label"][0].numpy()
+
+
+def to_lesion_logit(logits: Tensor) -> Tensor:
+    """Turn logits (B, 1 or 2, *axes) into log-odds of lesion (B, *axes)."""
+    return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+
+def summarise(agreements: Sequence[Agreement]) -> ValidationResult:
+    """Take means over the cases with a lesion, and the median volume found in those without."""
+    found = [each for each in agreements if each.expert_lesions]
+    free = [each for each in agreements if not each.expert_lesions]
     return ValidationResult(
         dice=float(np.mean([each.dice for each in found])) if found else 0.0,
         lesion_f1=float(np.mean([each.lesion_f1 for each in found])) if found else 0.0,
@@ -73,6 +95,6 @@ def validate(
     )
 
 
-def is_lesion(logits: Tensor) -> Tensor:
-    """Turn logits (B, 1 or 2, *axes) into a lesion mask (B, *axes)."""
-    return logits[:, 0] > 0 if logits.shape[1] == 1 else logits[:, 1] > logits[:, 0]
+def voxel_ml(recipe: Recipe) -> float:
+    """Volume of a voxel at a recipe's spacing."""
+    return recipe.spacing_mm**3 / MM3_PER_ML
