@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
 from deepisles.errors import InputRefused
-from deepisles.evaluation.metrics import Agreement, compare_masks
+from deepisles.evaluation.metrics import compare_masks
 from deepisles.members.networks.unet_skeleton import UNetSkeleton
 from deepisles.training.layout import TrainingCase
 from deepisles.training.recipes import Recipe
 from deepisles.training.validation import ValidationResult, predict_lesion_logit, summarise, voxel_ml
 
-SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
-"""Shifts that are tried: odds of lesion from a third to 33 times what the network says."""
+SHIFT_SHARES = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+"""Shifts that are tried, as shares of the logit's deviation within lesions: one network's reach 10, another's 100."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,21 @@ def calibrate(
     Raises
     ------
     InputRefused
-        If there are no cases.
+        If there are no cases, or none with a lesion.
     """
     if not cases:
         raise InputRefused("There are no cases to calibrate on.")
-    agreements: dict[float, list[Agreement]] = {shift: [] for shift in SHIFTS}
-    for case in cases:
-        logit, drawn = predict_lesion_logit(network, case, recipe, cache, device)
-        for shift, found in agreements.items():
-            found.append(compare_masks(logit + shift > 0, drawn, voxel_ml(recipe)))
-    return Calibration({shift: summarise(found) for shift, found in agreements.items()})
+    predicted = [predict_lesion_logit(network, case, recipe, cache, device) for case in cases]
+    inside = np.concatenate([logit[drawn > 0] for logit, drawn in predicted])
+    if not inside.size:
+        raise InputRefused("No case to calibrate on has a lesion.")
+    shifts = [round(share * float(inside.std()), 2) for share in SHIFT_SHARES]
+    return Calibration(
+        {
+            shift: summarise([compare_masks(logit + shift > 0, drawn, voxel_ml(recipe)) for logit, drawn in predicted])
+            for shift in shifts
+        }
+    )
 
 
 @torch.no_grad()
