@@ -1,74 +1,118 @@
-"""How sure a trained network must be: a shift of its lesion logit, chosen on cases that it was not trained on.
+"""How sure trained members must be: shifts of their lesion logits, chosen on cases that they were not trained on.
 
-Networks trained on a Dice loss are sure of what they say, and say too little where lesions are small and faint. The
-shift goes into the bias of the network's last convolution, so that its mask is still cut where lesion and background
-are equally likely.
+Networks trained on a Dice loss are sure of what they say, and say too little where lesions are small and faint. What
+counts is the vote: one member may say more than is right for it alone, since another one has to agree. A shift goes
+into the bias of a network's last convolution, so that its mask is still cut at equal odds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from numpy.typing import NDArray
 from torch import nn
 
 from deepisles.errors import InputRefused
 from deepisles.evaluation.metrics import compare_masks
+from deepisles.members.member import MemberName
 from deepisles.members.networks.unet_skeleton import UNetSkeleton
 from deepisles.training.layout import TrainingCase
-from deepisles.training.recipes import Recipe
+from deepisles.training.recipes import find_recipe
 from deepisles.training.validation import ValidationResult, predict_lesion_logit, summarise, voxel_ml
 
 SHIFT_SHARES = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Shifts that are tried, as shares of the logit's deviation within lesions: one network's reach 10, another's 100."""
+MOST_ROUNDS = 3
+"""Rounds over the members, each of which sets one member's shift beside the others'; two have been enough."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the members say of one case; arrays (z, y, x).
+
+    Parameters
+    ----------
+    drawn : numpy.ndarray
+        bool: the expert's mask.
+    logits : mapping of str to numpy.ndarray
+        float32: log-odds of lesion by member, the mean over its networks.
+    """
+
+    drawn: NDArray[np.bool_]
+    logits: dict[MemberName, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What each shift of a network's lesion logit gives.
+    """Shifts by member, and what the vote is with and without them."""
 
-    Parameters
-    ----------
-    results : mapping of float to ValidationResult
-        By shift.
-    """
-
-    results: dict[float, ValidationResult]
-
-    @property
-    def best(self) -> float:
-        """The shift with the highest score; of several the one nearest to none."""
-        return max(self.results, key=lambda shift: (self.results[shift].score, -abs(shift)))
+    shifts: dict[MemberName, float]
+    before: ValidationResult
+    after: ValidationResult
 
 
 @torch.inference_mode()
-def calibrate(
-    network: nn.Module, cases: Sequence[TrainingCase], recipe: Recipe, cache: Path, device: torch.device
-) -> Calibration:
-    """Try every shift on cases that a network was not trained on.
+def predict_members(
+    networks: Mapping[MemberName, Sequence[nn.Module]], cases: Sequence[TrainingCase], cache: Path, device: torch.device
+) -> list[Predicted]:
+    """Run every member's networks over cases, at the spacing that they were trained at.
 
     Raises
     ------
     InputRefused
-        If there are no cases, or none with a lesion.
+        If no case has a lesion.
     """
-    if not cases:
-        raise InputRefused("There are no cases to calibrate on.")
-    predicted = [predict_lesion_logit(network, case, recipe, cache, device) for case in cases]
-    inside = np.concatenate([logit[drawn > 0] for logit, drawn in predicted])
-    if not inside.size:
+    predicted = []
+    for case in cases:
+        logits: dict[MemberName, NDArray[np.float32]] = {}
+        for member, own in networks.items():
+            recipe = find_recipe(member)
+            each = [predict_lesion_logit(network, case, recipe, cache, device) for network in own]
+            mean, drawn = np.mean([logit for logit, _ in each], axis=0), each[0][1] > 0
+            turned = recipe.axes == "xyz"
+            logits[member] = mean.transpose(2, 1, 0) if turned else mean
+        predicted.append(Predicted(drawn.transpose(2, 1, 0) if turned else drawn, logits))
+    if not any(each.drawn.any() for each in predicted):
         raise InputRefused("No case to calibrate on has a lesion.")
-    shifts = [round(share * float(inside.std()), 2) for share in SHIFT_SHARES]
-    return Calibration(
-        {
-            shift: summarise([compare_masks(logit + shift > 0, drawn, voxel_ml(recipe)) for logit, drawn in predicted])
-            for shift in shifts
-        }
-    )
+    return predicted
+
+
+def calibrate(predicted: Sequence[Predicted]) -> Calibration:
+    """Choose the shifts with which the vote scores best; a member's shift stays 0 where none is better."""
+    members = tuple(predicted[0].logits)
+    deviations = {
+        member: float(np.concatenate([each.logits[member][each.drawn] for each in predicted]).std())
+        for member in members
+    }
+    shifts = dict.fromkeys(members, 0.0)
+    before = best = rate_vote(predicted, shifts)
+    for _ in range(MOST_ROUNDS):
+        previous = dict(shifts)
+        for member in members:
+            for share in SHIFT_SHARES:
+                tried = shifts | {member: round(share * deviations[member], 2)}
+                result = rate_vote(predicted, tried)
+                if result.score > best.score:
+                    best, shifts = result, tried
+        if shifts == previous:
+            break
+    return Calibration(shifts, before, best)
+
+
+def rate_vote(predicted: Sequence[Predicted], shifts: Mapping[MemberName, float]) -> ValidationResult:
+    """Rate the majority's masks: of three members two, of two or one all."""
+    needed = len(shifts) // 2 + 1
+    spacing_ml = voxel_ml(find_recipe(next(iter(shifts))))
+    agreements = []
+    for each in predicted:
+        votes = sum((each.logits[member] + shift > 0).astype(np.int8) for member, shift in shifts.items())
+        agreements.append(compare_masks(np.asarray(votes >= needed), each.drawn, spacing_ml))
+    return summarise(agreements)
 
 
 @torch.no_grad()

@@ -1,14 +1,15 @@
-"""Shifts of a network's lesion logit: they move the lesion alone, and undo what a network says too little."""
+"""Shifts of lesion logits: they move the lesion alone, undo what a network says too little, and serve the vote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from deepisles.errors import InputRefused
-from deepisles.training.calibration import calibrate, shift_lesion_logit
+from deepisles.training.calibration import Predicted, calibrate, predict_members, rate_vote, shift_lesion_logit
 from deepisles.training.layout import TrainingCase, find_training_cases
 from deepisles.training.recipes import find_recipe
 from deepisles.training.supervised import DeeplySupervised
@@ -50,14 +51,30 @@ def test_only_the_lesion_moves(member: str, kind: str) -> None:
 
 
 def test_a_network_that_says_too_little_is_put_right(cases: list[TrainingCase], tmp_path: Path) -> None:
-    (network,) = Bundle.open(STARTER).load_networks("seals")
-    shift_lesion_logit(network, -3.0)
-    calibration = calibrate(network.eval(), cases, find_recipe("seals"), tmp_path, CPU)
-    assert calibration.best > 0
-    assert calibration.results[calibration.best].score > calibration.results[0.0].score
+    networks = {"seals": Bundle.open(STARTER).load_networks("seals")}
+    shift_lesion_logit(networks["seals"][0], -4.0)
+    calibration = calibrate(predict_members(networks, cases, tmp_path, CPU))
+    assert calibration.shifts["seals"] > 0
+    assert calibration.after.score > calibration.before.score
+
+
+def test_the_vote_is_what_counts() -> None:
+    """Two members that see a lesion, one of them not quite surely, and one that sees nothing."""
+    drawn = np.zeros((8, 8, 8), dtype=bool)
+    drawn[2:5, 2:5, 2:5] = True
+    rng = np.random.default_rng(0)
+    sure = np.where(drawn, 6, -6) + rng.normal(0, 1, drawn.shape)
+    unsure = np.where(drawn, -0.5, -9) + rng.normal(0, 2, drawn.shape)
+    blind = np.full(drawn.shape, -20) + rng.normal(0, 1, drawn.shape)
+    case = Predicted(drawn, {"seals": sure, "nvauto": unsure, "swan": blind})
+    assert rate_vote([case], {"seals": 0.0, "nvauto": 5.0, "swan": 0.0}).dice > 0.95
+    calibration = calibrate([case])
+    assert calibration.before.dice < 0.7
+    assert calibration.after.dice > calibration.before.dice + 0.1
+    assert calibration.shifts["nvauto"] > 0
+    assert calibration.shifts["swan"] == 0
 
 
 def test_nothing_to_calibrate_on(tmp_path: Path) -> None:
-    network = build_network(find_recipe("seals").networks["fold"])
-    with pytest.raises(InputRefused, match="no cases"):
-        calibrate(network, [], find_recipe("seals"), tmp_path, CPU)
+    with pytest.raises(InputRefused, match="No case"):
+        predict_members({"seals": []}, [], tmp_path, CPU)
