@@ -27,6 +27,8 @@ from deepisles.training.validation import ValidationResult, predict_lesion_logit
 
 SHIFT_SHARES = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Shifts that are tried, as shares of the logit's deviation within lesions: one network's reach 10, another's 100."""
+LEAST_GAIN = 0.01
+"""What a shift must add to the score to be kept: on some 40 cases less is chance."""
 MOST_ROUNDS = 3
 """Rounds over the members, each of which sets one member's shift beside the others'; two have been enough."""
 
@@ -83,7 +85,7 @@ def predict_members(
 
 
 def calibrate(predicted: Sequence[Predicted]) -> Calibration:
-    """Choose the shifts with which the vote scores best; a member's shift stays 0 where none is better."""
+    """Choose the shifts with which the vote scores best; a member's shift stays 0 where none is clearly better."""
     members = tuple(predicted[0].logits)
     deviations = {
         member: float(np.concatenate([each.logits[member][each.drawn] for each in predicted]).std())
@@ -94,11 +96,11 @@ def calibrate(predicted: Sequence[Predicted]) -> Calibration:
     for _ in range(MOST_ROUNDS):
         previous = dict(shifts)
         for member in members:
-            for share in SHIFT_SHARES:
-                tried = shifts | {member: round(share * deviations[member], 2)}
-                result = rate_vote(predicted, tried)
-                if result.score > best.score:
-                    best, shifts = result, tried
+            tried = [shifts | {member: round(share * deviations[member], 2)} for share in SHIFT_SHARES]
+            results = [rate_vote(predicted, each) for each in tried]
+            place = max(range(len(tried)), key=lambda number: results[number].score)
+            if results[place].score > best.score + LEAST_GAIN:
+                best, shifts = results[place], tried[place]
         if shifts == previous:
             break
     return Calibration(shifts, before, best)
