@@ -42,6 +42,10 @@ MIRRORED_BY = 0.15
 SKEW_SHARE = 1.2
 """How much further the DWI's values must tail off upward than the ADC's to call them swapped. Measured, as the 97th
 percentile's distance from the median over the 3rd's: ADC 2.8 to 20, DWI 0.3 to 1.5."""
+FLUID_1E6_MM2_S = 2000.0
+"""What the 99th percentile of an ADC map passes in its fluid. Measured: 2120 to 4000; a DWI taken for an ADC map 180 to
+1880, hardly ever more. A large, bright infarct makes a DWI tail off as an ADC map does, but leaves the fluid as it is.
+"""
 ADC_RANGE_1E6_MM2_S = (400.0, 1800.0)
 """Median over the brain. Measured: 790 to 1000; up to 1300 with wide ventricles."""
 PLANES = {0: "upside down", 1: "front to back", 2: "left to right"}
@@ -75,7 +79,8 @@ def check_diffusion(case: Case) -> tuple[str, ...]:
     dwi, inside = looked
     values = dwi.look_at(case.adc.array).astype(np.float64)
     adc_1e6_mm2_s = values * recognise_adc_unit(case.adc.array).to_1e6_mm2_s
-    if measure_skew(dwi.distance[inside]) > SKEW_SHARE * measure_skew(adc_1e6_mm2_s[inside]):
+    tails_off = measure_skew(dwi.distance[inside]) > SKEW_SHARE * measure_skew(adc_1e6_mm2_s[inside])
+    if tails_off and not shows_fluid(adc_1e6_mm2_s[inside]):
         raise InputRefused("The DWI looks like an ADC map, or the ADC like a DWI: check whether the two are swapped.")
     relation = relate(dwi.distance, adc_1e6_mm2_s, inside, dwi.spacing_mm)
     for axis, plane in PLANES.items():
@@ -99,6 +104,12 @@ def check_diffusion(case: Case) -> tuple[str, ...]:
     if relation > HARDLY_RELATED:
         return ("DWI and ADC hardly fit together: check that both are of the same examination",)
     return ()
+
+
+def shows_fluid(adc_1e6_mm2_s: NDArray[np.float64]) -> bool:
+    """Tell whether values inside a brain are those of tissue with fluid between, as an ADC map's are."""
+    low, high = ADC_RANGE_1E6_MM2_S
+    return low < np.median(adc_1e6_mm2_s) < high and np.percentile(adc_1e6_mm2_s, 99) > FLUID_1E6_MM2_S
 
 
 def look_inside(dwi: Volume) -> tuple[CoarseVolume, NDArray[np.bool_]] | None:

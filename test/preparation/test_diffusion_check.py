@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from heads import lay_on_middle, make_adc, make_head
+from scipy import ndimage
 
 from deepisles.case.case import Case
 from deepisles.case.reading import read_volume
@@ -50,6 +51,23 @@ def test_real_pairs_pass_in_any_unit(real, name):
 def test_swapped_images_are_refused(sample):
     with pytest.raises(InputRefused, match="swapped"):
         check_diffusion(Case(sample.adc, sample.dwi))
+
+
+def test_a_large_bright_infarct_is_no_sign_of_a_swap(sample):
+    """It makes the DWI's values tail off upward as an ADC map's do, and the ADC's downward."""
+    brain = sample.dwi.array > 0
+    z, y, x = np.argwhere(brain).mean(axis=0)
+    offset = np.indices(brain.shape) - np.reshape((z, y, x + 15), (3, 1, 1, 1))
+    distance = np.linalg.norm(offset * np.reshape(sample.dwi.grid.spacing_mm[::-1], (3, 1, 1, 1)), axis=0)
+    infarct = brain & (distance < 38)
+    assert 0.06 < infarct.sum() / brain.sum() < 0.25
+    case = Case(
+        sample.dwi.with_array(np.where(infarct, 4 * sample.dwi.array, sample.dwi.array)),
+        sample.adc.with_array(np.where(infarct, 0.3 * sample.adc.array, sample.adc.array)),
+    )
+    inside = brain & ~ndimage.binary_dilation(~brain, iterations=2)
+    assert measure_skew(case.dwi.array[inside]) > 1.2 * measure_skew(case.adc.array[inside])
+    check_diffusion(case)
 
 
 @pytest.mark.parametrize("name", REAL)
