@@ -109,7 +109,8 @@ def check_diffusion(case: Case) -> tuple[str, ...]:
 def shows_fluid(adc_1e6_mm2_s: NDArray[np.float64]) -> bool:
     """Tell whether values inside a brain are those of tissue with fluid between, as an ADC map's are."""
     low, high = ADC_RANGE_1E6_MM2_S
-    return low < np.median(adc_1e6_mm2_s) < high and np.percentile(adc_1e6_mm2_s, 99) > FLUID_1E6_MM2_S
+    median, highest = np.percentile(adc_1e6_mm2_s, (50, 99))
+    return bool(low < median < high and highest > FLUID_1E6_MM2_S)
 
 
 def look_inside(dwi: Volume) -> tuple[CoarseVolume, NDArray[np.bool_]] | None:
