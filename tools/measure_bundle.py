@@ -130,7 +130,8 @@ def main() -> None:
     for case in find_training_cases(chosen.data)[: chosen.most]:
         measured.append(measure_case(ensemble, case))
         sys.stderr.write(f"{case.name}: Dice {measured[-1].agreements[VOTE].dice:.3f}\n")
-    chosen.output.write_text(json.dumps([asdict(each) for each in measured], indent=1) + "\n", encoding="utf-8")
+        # after every case: a refused one ends the run, and what was measured before it is kept
+        chosen.output.write_text(json.dumps([asdict(each) for each in measured], indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(tabulate(measured) + "\n")
 
 
