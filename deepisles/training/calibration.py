@@ -28,7 +28,7 @@ from deepisles.training.validation import ValidationResult, predict_lesion_logit
 SHIFT_SHARES = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Shifts that are tried, as shares of the logit's deviation within lesions: one network's reach 10, another's 100."""
 LEAST_GAIN = 0.01
-"""What a shift must add to the score to be kept: on some 40 cases less is chance."""
+"""What a shift must add to the score to be kept. A choice: some 40 cases hardly tell less from chance."""
 MOST_ROUNDS = 3
 """Rounds over the members, each of which sets one member's shift beside the others'; two have been enough."""
 
@@ -75,10 +75,10 @@ def predict_members(
         for member, own in networks.items():
             recipe = find_recipe(member)
             each = [predict_lesion_logit(network, case, recipe, cache, device) for network in own]
-            mean, drawn = np.mean([logit for logit, _ in each], axis=0), each[0][1] > 0
-            turned = recipe.axes == "xyz"
-            logits[member] = mean.transpose(2, 1, 0) if turned else mean
-        predicted.append(Predicted(drawn.transpose(2, 1, 0) if turned else drawn, logits))
+            to_zyx = (2, 1, 0) if recipe.axes == "xyz" else (0, 1, 2)
+            logits[member] = np.mean([logit for logit, _ in each], axis=0).transpose(to_zyx)
+            drawn = (each[0][1] > 0).transpose(to_zyx)
+        predicted.append(Predicted(drawn, logits))
     if not any(each.drawn.any() for each in predicted):
         raise InputRefused("No case to calibrate on has a lesion.")
     return predicted
