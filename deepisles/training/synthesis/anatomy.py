@@ -17,6 +17,12 @@ BRAIN_SHARE = 0.5
 """Share of tissue and fluid from which a voxel belongs to the brain."""
 CORTEX_DEPTH_MM = 16.0
 """Depth below the brain's surface down to which sulci reach."""
+CORTEX_MM = 2.5
+"""Thickness of the cortex (Fischl & Dale 2000)."""
+FOLD_MM = (9.0, 15.0)
+"""Scale of the field whose zero makes the sheets: choices, by eye, as are the widths, in the field's deviations."""
+SULCUS_WIDTH = (0.04, 0.34)
+CORTEX_WIDTH = 0.4
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def draw_healthy_scene(rng: np.random.Generator) -> Scene:
     position_mm = draw_positions(rng)
     shares = sharpen(load_tissue_maps().sample(position_mm), rng.uniform(1.2, 2.4))
     depth_mm = measure_depth_mm(shares.sum(axis=0) > BRAIN_SHARE)
-    return mix(rng, carve_sulci(rng, shares, depth_mm), depth_mm, position_mm, draw_tissue_values(rng))
+    return mix(rng, fold_cortex(rng, shares, depth_mm), depth_mm, position_mm, draw_tissue_values(rng))
 
 
 def sharpen(shares: FloatArray, power: float) -> FloatArray:
@@ -66,14 +72,23 @@ def sharpen(shares: FloatArray, power: float) -> FloatArray:
     return np.asarray(raised * (whole / np.maximum(raised.sum(axis=0), 1e-6)), dtype=np.float32)
 
 
-def carve_sulci(rng: np.random.Generator, shares: FloatArray, depth_mm: FloatArray) -> FloatArray:
-    """Turn winding sheets of cortex near the surface into fluid."""
-    sheets = np.abs(draw_smooth_field(rng, depth_mm.shape, rng.uniform(11, 17)))
-    width = rng.uniform(0.04, 0.32)
-    closeness = np.clip(1 - depth_mm / (CORTEX_DEPTH_MM * rng.uniform(0.6, 1.3)), 0, 1)
-    carved = np.clip((width * (0.5 + closeness) - sheets) / 0.12, 0, 1) * np.clip(closeness * 3, 0, 1)
-    moved = shares[:2] * carved * rng.uniform(0.5, 1.0)
-    return np.concatenate([shares[:2] - moved, (shares[2] + moved.sum(axis=0))[None]])
+def fold_cortex(rng: np.random.Generator, shares: FloatArray, depth_mm: FloatArray) -> FloatArray:
+    """Fold the cortex along winding sheets near the surface: fluid in them, grey matter beside, white matter between.
+
+    The tissue maps, shares (3, z, y, x), are averages of many heads, in which all but the deepest sulci have been lost.
+    """
+    sheets = np.abs(draw_smooth_field(rng, depth_mm.shape, rng.uniform(*FOLD_MM)))
+    closeness = np.clip(1 - depth_mm / (CORTEX_DEPTH_MM * rng.uniform(0.7, 1.5)), 0, 1)
+    reach = np.clip(closeness * 4, 0, 1)
+    width = rng.uniform(*SULCUS_WIDTH) * (0.4 + 0.8 * closeness)
+    grey, white, fluid = shares
+    # cortex follows the surface and the sheets
+    cortex = np.clip((width + CORTEX_WIDTH - sheets) / 0.2, 0, 1)
+    follows = rng.uniform(0, 0.9) * reach * np.clip(depth_mm / CORTEX_MM - 0.5, 0, 1)
+    tissue = grey + white
+    grey = grey * (1 - follows) + tissue * cortex * follows
+    carved = np.clip((width - sheets) / 0.1, 0, 1) * reach * rng.uniform(0.6, 1.0)
+    return np.asarray(np.stack([grey * (1 - carved), (tissue - grey) * (1 - carved), fluid + tissue * carved]))
 
 
 def mix(

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from deepisles.errors import InputRefused
-from deepisles.training.synthesis.anatomy import draw_healthy_scene, sharpen
+from deepisles.training.synthesis.anatomy import CORTEX_DEPTH_MM, draw_healthy_scene, fold_cortex, sharpen
 from deepisles.training.synthesis.deformation import draw_positions, widen_ventricles
 from deepisles.training.synthesis.distractors import add_pile_up, add_shine_through
 from deepisles.training.synthesis.lesion_shapes import add_ball, draw_expert_shape, load_lesion_shapes
@@ -66,6 +66,25 @@ def test_sharpening_keeps_the_sum() -> None:
     sharper = sharpen(shares, 2.0)
     assert np.allclose(sharper.sum(axis=0), shares.sum(axis=0), atol=1e-5)
     assert sharper.max(axis=0).mean() > shares.max(axis=0).mean()
+
+
+def test_sulci_are_thin_and_near_the_surface_and_tissue_stays_whole() -> None:
+    shape = (60, 60, 60)
+    distance = np.linalg.norm(np.indices(shape) - 29.5, axis=0)
+    depth_mm = np.maximum(27 - distance, 0).astype(np.float32) * 2
+    brain = depth_mm > 0
+    shares = np.stack([0.3 * brain, 0.7 * brain, 0.0 * brain]).astype(np.float32)
+    volumes = []
+    for seed in range(8):
+        folded = fold_cortex(np.random.default_rng(seed), shares, depth_mm)
+        assert folded.min() >= 0
+        assert np.allclose(folded.sum(axis=0), shares.sum(axis=0), atol=1e-5)
+        fluid = folded[2] > 0.5
+        assert depth_mm[fluid].max(initial=0) < 1.5 * CORTEX_DEPTH_MM
+        # sheets: no ball of 10 mm fits in
+        assert not ndimage.binary_erosion(fluid, iterations=3).any()
+        volumes.append(fluid.sum() / brain.sum())
+    assert 0.01 < np.median(volumes) < 0.2
 
 
 def test_expert_shapes_keep_their_place_and_size(shape_folder: Path, scene: Scene) -> None:
