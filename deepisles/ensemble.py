@@ -21,6 +21,7 @@ from deepisles.cuda_fit import check_cuda_device
 from deepisles.device import choose_device, describe_device
 from deepisles.errors import DeepIslesError, InputRefused, MemberFailed
 from deepisles.findings.lesions import Lesion, list_lesions, measure_volume_ml
+from deepisles.findings.outvoted import warn_of_outvoted
 from deepisles.members.effort import Effort
 from deepisles.members.member import Member, MemberName, MemberRun, Prediction
 from deepisles.mni_stage import MniStage
@@ -232,13 +233,15 @@ class Ensemble:
             with clock.stage("findings"):
                 lesions = describe_lesions(agreed, predictions, images)
                 volume_ml = measure_volume_ml(agreed.mask, images.grid)
+                marked = {name: prediction.mask for name, prediction in predictions.items()}
+                outvoted = warn_of_outvoted(agreed.mask, marked, images.grid)
             in_mni = mni_stage.run(images, agreed.mask, allow_degraded, clock)
         record = CaseRecord(
             case=case,
             dicom=opened.dicom,
             images=images,
             brain=brain,
-            warnings=(*self.bundle.warnings, *case.warnings, *filter(None, [plan.note])),
+            warnings=(*outvoted, *self.bundle.warnings, *case.warnings, *filter(None, [plan.note])),
             runs=(*runs, *self._list_absent(profile)),
             consensus=agreed,
             lesions=lesions,

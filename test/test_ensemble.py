@@ -63,6 +63,20 @@ def test_the_lesion_is_found_measured_and_reported(ensemble, case):
     assert report.lesions[0].mean_adc_1e6_mm2_s == pytest.approx(500, abs=60)
 
 
+@pytest.mark.parametrize("alone", ["seals", "nvauto", "swan"])
+def test_a_lesion_that_only_one_member_sees_is_no_lesion_with_a_warning(tmp_path, alone):
+    blind = tuple(name for name in ("seals", "nvauto", "swan") if name != alone)
+    ensemble = Ensemble.load(make_threshold_bundle(tmp_path / "weights", blind=blind), device="cpu")
+    images, _ = make_bright_case(spacing_mm=(3.0, 3.0, 4.0))
+    result = segment(ensemble, write_case(tmp_path, images))
+    assert not result.mask.array.any()
+    assert result.report.verdict == "no-lesion"
+    (told,) = (warning for warning in result.report.warnings if "voted" in warning)
+    marked_ml = (result.predictions[alone].mask > 0).sum() * 3 * 3 * 4 / 1000
+    assert f"{alone.upper()} marks {marked_ml:.1f} ml" in told
+    assert not any(name.upper() in told for name in blind)
+
+
 @pytest.mark.parametrize(("axes", "flips"), ORIENTATIONS)
 def test_the_lesion_keeps_its_place_in_all_48_storage_orders(ensemble, tmp_path, axes, flips):
     images, truth = make_bright_case()

@@ -23,6 +23,7 @@ from deepisles.weights.build import build_network
 
 WINDOW = (64, 64, 64)
 Z_SCORE = 2.0
+BLIND_Z_SCORE = 1000.0
 SHARPNESS = 8.0
 
 ONE, TWO, THREE = (1, 1, 1), (2, 2, 2), (3, 3, 3)
@@ -51,11 +52,14 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def make_threshold_bundle(folder: Path, members: tuple[str, ...] = ("seals", "nvauto", "swan")) -> Path:
+def make_threshold_bundle(
+    folder: Path, members: tuple[str, ...] = ("seals", "nvauto", "swan"), blind: tuple[str, ...] = ()
+) -> Path:
+    """Make the bundle; blind members never see a lesion."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = {}
     for member in members:
-        network = _set_weights(build_network(SPECS[member]), member)
+        network = _set_weights(build_network(SPECS[member]), member, BLIND_Z_SCORE if member in blind else Z_SCORE)
         content = save({name: parameter.detach().contiguous() for name, parameter in network.named_parameters()})
         (folder / f"{member}.safetensors").write_bytes(content)
         entry = {
@@ -73,7 +77,7 @@ def make_threshold_bundle(folder: Path, members: tuple[str, ...] = ("seals", "nv
     return folder
 
 
-def _set_weights(network: nn.Module, member: str) -> nn.Module:
+def _set_weights(network: nn.Module, member: str, z_score: float) -> nn.Module:
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.fill_(1.0 if ".norm.weight" in name and member == "seals" else 0.0)
@@ -81,7 +85,7 @@ def _set_weights(network: nn.Module, member: str) -> nn.Module:
         for name, place in COPIES[member].items():
             parameters[name][place] = 1.0
         parameters[f"{HEADS[member]}.weight"][-1, 0] = SHARPNESS
-        parameters[f"{HEADS[member]}.bias"][-1] = -SHARPNESS * Z_SCORE
+        parameters[f"{HEADS[member]}.bias"][-1] = -SHARPNESS * z_score
     return network.eval()
 
 

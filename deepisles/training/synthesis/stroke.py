@@ -22,7 +22,7 @@ EDGE_MM = (0.5, 2.0)
 RIM = (0.35, 0.95)
 """Strength at a lesion's rim over that of its core (measured once: DWI 1.48 and 1.90 times the mirrored region's)."""
 WIDENING_VOXELS = 0.6
-WIDENING_LEVEL = (0.06, 0.5)
+WIDENING_LEVEL = (0.02, 0.3)
 """An edge blurred so much, and cut at such a level, moves outward by none to one voxel: experts include the rim."""
 LEAST_PARENCHYMA = 0.35
 """Share of tissue below which nobody draws a voxel."""
