@@ -50,7 +50,7 @@ def split(data_sets: Sequence[Sequence[TrainingCase]], number: int, folds: int, 
     training, validation = [], []
     for cases in data_sets:
         judged = [case for case in cases if case.flair is not None or not needs_flair]
-        held = [case for case in judged if _part(case.name, parts) == number] if len(cases) >= parts else []
+        held = [case for case in judged if find_part(case.name, parts) == number] if len(cases) >= parts else []
         names = {case.name for case in held[:MOST_VALIDATION_CASES]}
         training.append(DataSet(tuple(case for case in cases if case.name not in names)))
         validation += held[:MOST_VALIDATION_CASES]
@@ -62,5 +62,6 @@ def split(data_sets: Sequence[Sequence[TrainingCase]], number: int, folds: int, 
     return Fold(tuple(training), tuple(validation))
 
 
-def _part(name: str, parts: int) -> int:
+def find_part(name: str, parts: int) -> int:
+    """Find which part a case belongs to, from 0; fold `number` validates on the part of that number."""
     return int(hashlib.sha256(name.encode()).hexdigest(), 16) % parts

@@ -14,7 +14,7 @@ Loss = Callable[[Tensor | Sequence[Tensor], Tensor], Tensor]
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017)."""
 FOCAL_WEIGHT = 0.1
-"""Beside Dice. At 1 the focal loss, which is content with unsure answers, led: networks drew a quarter of a lesion."""
+"""Beside Dice. At 1 the focal loss led, which is content with unsure answers: a network drew a quarter of a stroke."""
 LEAST_LESION_VOXELS = 100
 """What the focal loss is shared among in crops with little or no lesion: a choice, some 1 ml of 2 mm voxels."""
 
