@@ -52,7 +52,7 @@ def test_only_the_lesion_moves(member: str, kind: str) -> None:
 
 def test_a_network_that_says_too_little_is_put_right(cases: list[TrainingCase], tmp_path: Path) -> None:
     networks = {"seals": Bundle.open(STARTER).load_networks("seals")}
-    shift_lesion_logit(networks["seals"][0], -4.0)
+    shift_lesion_logit(networks["seals"][0], -8.0)
     calibration = calibrate(predict_members(networks, cases, tmp_path, CPU))
     assert calibration.shifts["seals"] > 0
     assert calibration.after.score > calibration.before.score
