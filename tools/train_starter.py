@@ -3,7 +3,8 @@
 tools/train_starter.py models/mine --lesion-shapes shapes/ --real patient_1/ --real patient_2/ --work work/
 
 Makes the synthetic cases, trains, calibrates, and measures: every left-out case by the networks that have not seen it,
-and the bundle on synthetic cases that were held back. Killed and started again with the same options it goes on.
+and the bundle on synthetic cases that were held back. Killed and started again with the same options it goes on; with
+others it needs another work folder.
 """
 
 from __future__ import annotations
@@ -75,12 +76,16 @@ def synthesise(chosen: argparse.Namespace) -> None:
 
 
 def train(chosen: argparse.Namespace, bundle: Path, reals: Sequence[Path]) -> None:
-    """Train and calibrate a bundle on synthetic cases and some real ones."""
+    """Train and calibrate a bundle on synthetic cases and some real ones; leave a finished one alone."""
+    work = chosen.work / bundle.name
+    # training again would put the networks as they were before calibration into the bundle
+    finished = work / "finished"
+    if finished.exists():
+        return
     data = [chosen.work / "shapes", chosen.work / "emboli"]
     if reals:
         data.append(chosen.work / f"{bundle.name}.csv")
         write_table(data[-1], [*mix_real(chosen.work, reals)])
-    work = chosen.work / bundle.name
     work.mkdir(parents=True, exist_ok=True)
     cache = chosen.work / "examples"
     cache.mkdir(exist_ok=True)
@@ -90,11 +95,9 @@ def train(chosen: argparse.Namespace, bundle: Path, reals: Sequence[Path]) -> No
     for member, kinds in MEMBERS.items():
         place = ["--output", bundle, "--work", work, "--device", chosen.device]
         run_deepisles("train", member, *data, *place, *pace, *kinds)
-    calibrated = work / "calibrated"
-    if not calibrated.exists():
-        calibration = [bundle, chosen.work / "calibration", "--cache", cache, "--device", chosen.device]
-        run(sys.executable, TOOLS / "calibrate_bundle.py", *calibration)
-        calibrated.touch()
+    calibration = [bundle, chosen.work / "calibration", "--cache", cache, "--device", chosen.device]
+    run(sys.executable, TOOLS / "calibrate_bundle.py", *calibration)
+    finished.touch()
 
 
 def mix_real(work: Path, reals: Sequence[Path]) -> Iterator[tuple[str, TrainingCase]]:
