@@ -20,10 +20,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take what test/container needs, which .ci/container.sh makes."""
+    """Take what test/container needs, which .ci/container.sh makes, and what takes too long for every run."""
     parser.addoption("--image", help="exec image that buildah knows, to run")
     parser.addoption("--invoke-image", help="invoke image that buildah knows, to run")
     parser.addoption("--exported", type=Path, help="folder with what export.sh wrote of the exec image")
+    parser.addoption("--train-starter", action="store_true", help="run tools/train_starter.py in small, five minutes")
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,11 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_starter.py"
 
 
 @pytest.mark.slow
-def test_one_command_trains_calibrates_and_measures_with_and_without_each_real_case(tmp_path: Path) -> None:
+def test_one_command_trains_calibrates_and_measures_with_and_without_each_real_case(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not request.config.getoption("--train-starter"):
+        pytest.skip("takes five minutes of two cores: pytest --train-starter runs it")
     shapes = tmp_path / "shapes"
     shapes.mkdir()
     mask = np.zeros((60, 60, 60), dtype=np.uint8)
