@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deepisles.case.case import Case
 from deepisles.case.opening import OpenedCase, open_case
@@ -231,9 +232,9 @@ class Ensemble:
                 }
                 agreed = decide(predictions, Rule(consensus), vote_weights)
             with clock.stage("findings"):
-                lesions = describe_lesions(agreed, predictions, images)
-                volume_ml = measure_volume_ml(agreed.mask, images.grid)
                 marked = {name: prediction.mask for name, prediction in predictions.items()}
+                lesions = describe_lesions(agreed, marked, images)
+                volume_ml = measure_volume_ml(agreed.mask, images.grid)
                 outvoted = warn_of_outvoted(agreed.mask, marked, images.grid)
             in_mni = mni_stage.run(images, agreed.mask, allow_degraded, clock)
         record = CaseRecord(
@@ -378,14 +379,14 @@ def run_member(task: Task, images: PreparedCase, allow_degraded: bool, clock: St
 
 
 def describe_lesions(
-    agreed: Consensus, predictions: Mapping[str, Prediction], images: PreparedCase
+    agreed: Consensus, member_masks: Mapping[str, NDArray[np.uint8]], images: PreparedCase
 ) -> tuple[Lesion, ...]:
     """List the lesions of the agreed mask with what members and images say of them."""
     return list_lesions(
         agreed.mask,
         images.grid,
         agreed.probability,
-        {name: prediction.mask for name, prediction in predictions.items()},
+        member_masks,
         images.dwi.array,
         images.adc.array,
     )

@@ -45,6 +45,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that make cases, and that load crops")
     parser.add_argument("--device", default="auto")
     chosen = parser.parse_args()
+    if len({real.name for real in chosen.real}) < len(chosen.real):
+        parser.error("two --real folders have one name, and what is made of them is named after them")
+    for real in chosen.real:
+        if len(find_training_cases(real)) != 1:
+            parser.error(f"{real} must hold one case: give every real case a folder of its own")
     synthesise(chosen)
     for left_out in (None, *chosen.real):
         bundle = chosen.output if left_out is None else name_without(chosen.output, left_out)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from deepisles.training.losses import FOCAL_WEIGHT, LossName, make_loss
 
-SIZE = 24
+SIZE = 64
+"""Of the crops that members are trained on: a mean over all of their voxels would drown a lesion of eight."""
 
 
 def _draw_two_lesions() -> tuple[Tensor, Tensor]:
