@@ -16,9 +16,14 @@ SLICE_MM = (2.0, 6.5)
 """Thinnest and thickest slices (ISLES'22: 2 to 6.5 mm)."""
 SIGNAL_TO_NOISE = (14.0, 70.0)
 """Mean brain signal over noise deviation, of the DWI."""
-LEAST_CONTRAST = 0.8
-"""Change of the DWI, in deviations over the brain, below which nobody would draw a lesion (the faintest one drawn in
-two patients stands 1.2 above its surroundings)."""
+LEAST_CHANGE = 0.8
+"""Change of a lesion's brightest voxel, in deviations of the DWI over the brain, below which nobody would draw it (the
+faintest one drawn in two patients: 1.2 above its surroundings)."""
+LEAST_CONTRAST = 0.5
+"""Likewise for a lesion's mean above its surroundings (measured: 0.64). A change may be lost in coil shading or beside
+bright cortex."""
+SURROUNDINGS_VOXELS = 3
+"""How far the surroundings reach; the voxels next to a lesion are no part of them."""
 LEAST_VOXELS = 2
 HIGHEST_ADC = 4000.0
 """Scanners clip noise above the diffusion of free water (3000 at body temperature)."""
@@ -80,7 +85,7 @@ def acquire(
     kept = _through_slices(draw_brain_mask(rng, scene).astype(np.float32), slice_mm) >= 0.5
     inside = kept & (dwi > 0)
     if inside.any():
-        drawn = drop_faint(drawn & kept, (dwi - healthy) / (dwi[inside].std() + 1e-6))
+        drawn = drop_faint(drawn & kept, dwi, healthy, inside)
     level = dwi[inside].mean() if inside.any() else 1.0
     noise = noise_scale * level / rng.uniform(*SIGNAL_TO_NOISE)
     dwi, b0 = _jitter_slices(rng, dwi, b0)
@@ -104,16 +109,32 @@ def add_rician_noise(rng: np.random.Generator, signal: FloatArray, deviation: fl
     return np.asarray(np.hypot(real, deviation * rng.standard_normal(signal.shape, dtype=np.float32)))
 
 
-def drop_faint(drawn: Mask, contrast: FloatArray) -> Mask:
-    """Keep the components (26-connected) that stand out somewhere and have more than a voxel."""
-    labels, count = count_components(drawn)
-    if not count:
-        return drawn
-    each = np.arange(1, count + 1)
-    highest = np.asarray(ndimage.maximum(contrast, labels, each))
-    size = np.asarray(ndimage.sum_labels(drawn, labels, each))
-    keep = np.concatenate([[False], (highest >= LEAST_CONTRAST) & (size >= LEAST_VOXELS)])
-    return np.asarray(keep[labels])
+def drop_faint(drawn: Mask, dwi: FloatArray, healthy_dwi: FloatArray, brain: Mask) -> Mask:
+    """Keep the lesions (26-connected) that have more than a voxel, differ from healthy tissue, and stand out.
+
+    Parameters
+    ----------
+    drawn : numpy.ndarray
+        bool (z, y, x): what an expert would draw if all of it could be seen.
+    dwi, healthy_dwi : numpy.ndarray
+        (z, y, x): the DWI, and the same without the stroke.
+    brain : numpy.ndarray
+        bool (z, y, x), not empty: where the images are not 0.
+    """
+    deviation = dwi[brain].std() + 1e-6
+    labels, _ = count_components(drawn)
+    beyond_edges = brain & ~ndimage.binary_dilation(drawn)
+    kept = np.zeros_like(drawn)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        near = tuple(slice(max(side.start - SURROUNDINGS_VOXELS, 0), side.stop + SURROUNDINGS_VOXELS) for side in box)
+        lesion = labels[near] == number
+        around = ndimage.binary_dilation(lesion, iterations=SURROUNDINGS_VOXELS) & beyond_edges[near]
+        change = (dwi[near] - healthy_dwi[near])[lesion].max() / deviation
+        # a stroke that fills the field of view has no surroundings, and is seen
+        contrast = (dwi[near][lesion].mean() - np.median(dwi[near][around])) / deviation if around.any() else np.inf
+        if lesion.sum() >= LEAST_VOXELS and change >= LEAST_CHANGE and contrast >= LEAST_CONTRAST:
+            kept[near] |= lesion
+    return kept
 
 
 def draw_brain_mask(rng: np.random.Generator, scene: Scene) -> Mask:

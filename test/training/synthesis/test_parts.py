@@ -177,14 +177,34 @@ def test_shine_through_is_bright_without_restriction(scene: Scene) -> None:
         assert (shining.adc_1e6_mm2_s[clear] > 1.03 * scene.adc_1e6_mm2_s[clear]).all()
 
 
-def test_faint_lesions_and_specks_are_not_drawn() -> None:
-    drawn = np.zeros((8, 8, 8), dtype=bool)
-    drawn[1:3, 1:3, 1:3] = drawn[5:7, 5:7, 5:7] = drawn[0, 7, 0] = True
-    contrast = np.zeros(drawn.shape, dtype=np.float32)
-    contrast[1:3, 1:3, 1:3], contrast[5:7, 5:7, 5:7], contrast[0, 7, 0] = 2.0, 0.1, 5.0
-    kept = drop_faint(drawn, contrast)
-    assert kept.sum() == 8
-    assert kept[1, 1, 1]
+def test_what_nobody_could_see_is_not_drawn() -> None:
+    rng = np.random.default_rng(0)
+    brain = np.ones((16, 32, 32), dtype=bool)
+    drawn = np.zeros_like(brain)
+    seen, faint, speck, lost = (slice(2, 5),) * 3, (slice(2, 5), slice(20, 24), slice(4, 8)), (8, 8, 8), (
+        slice(10, 13), slice(22, 26), slice(22, 26),
+    )  # fmt: skip
+    for place in (seen, faint, speck, lost):
+        drawn[place] = True
+    healthy = rng.normal(100, 10, brain.shape).astype(np.float32)
+    # as bright as a lesion is, but only as bright as what lies around it
+    healthy[lost] -= 25
+    stroke = np.zeros_like(healthy)
+    stroke[seen], stroke[faint], stroke[speck], stroke[lost] = 25, 1, 50, 25
+    kept = drop_faint(drawn, healthy + stroke, healthy, brain)
+    expected = np.zeros_like(brain)
+    expected[seen] = True
+    assert np.array_equal(kept, expected)
+
+
+def test_a_stroke_without_surroundings_is_drawn() -> None:
+    drawn = np.zeros((4, 6, 6), dtype=bool)
+    drawn[:, :4] = True
+    healthy = np.full(drawn.shape, 100, dtype=np.float32)
+    # the only other voxels are next to it or outside the brain
+    brain = np.zeros_like(drawn)
+    brain[:, :5] = True
+    assert np.array_equal(drop_faint(drawn, healthy + 50 * drawn, healthy, brain), drawn)
 
 
 def test_noise_is_rician() -> None:
