@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import nn
 
+from deepisles.consensus.voting import decide
 from deepisles.errors import InputRefused
 from deepisles.evaluation.metrics import compare_masks
-from deepisles.members.member import MemberName
+from deepisles.members.member import MemberName, Prediction
 from deepisles.members.networks.unet_skeleton import UNetSkeleton
 from deepisles.training.layout import TrainingCase
 from deepisles.training.recipes import find_recipe
@@ -107,14 +109,19 @@ def calibrate(predicted: Sequence[Predicted]) -> Calibration:
 
 
 def rate_vote(predicted: Sequence[Predicted], shifts: Mapping[MemberName, float]) -> ValidationResult:
-    """Rate the majority's masks: of three members two, of two or one all."""
-    needed = len(shifts) // 2 + 1
+    """Rate the masks that the ensemble makes of the shifted answers; where a member is missing, its fallback's."""
     spacing_ml = voxel_ml(find_recipe(next(iter(shifts))))
     agreements = []
     for each in predicted:
-        votes = sum((each.logits[member] + shift > 0).astype(np.int8) for member, shift in shifts.items())
-        agreements.append(compare_masks(np.asarray(votes >= needed), each.drawn, spacing_ml))
+        answers: dict[str, Prediction] = {
+            member: _to_prediction(each.logits[member] + shift) for member, shift in shifts.items()
+        }
+        agreements.append(compare_masks(decide(answers).mask > 0, each.drawn, spacing_ml))
     return summarise(agreements)
+
+
+def _to_prediction(logit: NDArray[np.float32]) -> Prediction:
+    return Prediction(np.asarray(expit(logit), dtype=np.float32), (logit > 0).astype(np.uint8))
 
 
 @torch.no_grad()

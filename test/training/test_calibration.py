@@ -75,6 +75,19 @@ def test_the_vote_is_what_counts() -> None:
     assert calibration.shifts["swan"] == 0
 
 
+def test_without_a_member_it_is_the_fallback_that_counts() -> None:
+    """Of SEALS and NVAUTO alone the ensemble takes SEALS, so that nothing is gained by shifting NVAUTO."""
+    drawn = np.zeros((8, 8, 8), dtype=bool)
+    drawn[2:5, 2:5, 2:5] = True
+    rng = np.random.default_rng(0)
+    right = np.where(drawn, 6, -6) + rng.normal(0, 1, drawn.shape)
+    unsure = np.where(drawn, -2, -9) + rng.normal(0, 2, drawn.shape)
+    assert rate_vote([Predicted(drawn, {"seals": right, "nvauto": unsure})], {"seals": 0.0, "nvauto": 0.0}).dice == 1
+    calibration = calibrate([Predicted(drawn, {"seals": unsure, "nvauto": right})])
+    assert calibration.shifts["seals"] > 0
+    assert calibration.shifts["nvauto"] == 0
+
+
 def test_nothing_to_calibrate_on(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match="No case"):
         predict_members({"seals": []}, [], tmp_path, CPU)
