@@ -13,7 +13,7 @@ from deepisles.case.case import Case
 from deepisles.case.reading import read_volume
 from deepisles.errors import GeometryError, InputRefused
 from deepisles.findings.adc_unit import recognise_adc_unit
-from deepisles.preparation.diffusion_check import check_diffusion, measure_skew, relate
+from deepisles.preparation.diffusion_check import check_diffusion, look_inside, measure_skew, relate
 from deepisles.resources import resource_path
 
 REAL = ("isles22-0009", "thick-slices")
@@ -127,6 +127,24 @@ def test_relation_is_perfect_between_a_dwi_and_its_own_adc_whatever_the_coil_doe
     assert relate(pure, adc, inside, (5.0, 2.0, 2.0)) == pytest.approx(-1, abs=0.02)
     assert relate(shaded, adc, inside, (5.0, 2.0, 2.0)) == pytest.approx(-1, abs=0.03)
     assert abs(relate(pure[::-1], adc, inside & inside[::-1], (5.0, 2.0, 2.0))) < 0.1
+
+
+def test_grey_matter_that_is_bright_in_both_images_is_no_sign_of_two_patients():
+    """Tissue may differ alike in DWI and ADC, as T2 has it; noise and what shares a voxel with fluid never does."""
+    rng = np.random.default_rng(0)
+    dwi = make_head("dwi", stripped=True)
+    brain = dwi.array > 0
+    grey = ndimage.gaussian_filter(rng.normal(size=brain.shape), 2.5) > 0
+    fluid = rng.random(brain.shape) < 0.03
+    noise = rng.normal(0, 0.02, brain.shape)
+    adc = np.where(fluid, 2800, np.where(grey, 950, 750) - 1000 * noise) * brain
+    signal = np.where(grey, 600, 300) * np.where(fluid, 0.6, 1) * (1 + noise) * brain
+    case = Case(dwi.with_array(signal), dwi.with_array(adc))
+    looked = look_inside(case.dwi)
+    assert looked is not None
+    coarse, inside = looked
+    assert relate(coarse.distance, coarse.look_at(adc).astype(np.float64), inside, coarse.spacing_mm) > -0.1
+    assert any("hardly fit" in warning for warning in check_diffusion(case))
 
 
 def test_skew_tells_which_tail_is_longer():
