@@ -16,6 +16,7 @@ import numpy as np
 
 from deepisles import Ensemble
 from deepisles.case.reading import read_volume
+from deepisles.errors import GeometryError, InputRefused
 from deepisles.evaluation.metrics import Agreement, compare_masks
 from deepisles.training.layout import TrainingCase, find_training_cases
 
@@ -126,13 +127,20 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     chosen = parser.parse_args()
     ensemble = Ensemble.load(chosen.bundle, chosen.device)
-    measured = []
+    measured, refused = [], []
     for case in find_training_cases(chosen.data)[: chosen.most]:
-        measured.append(measure_case(ensemble, case))
+        try:
+            measured.append(measure_case(ensemble, case))
+        except (InputRefused, GeometryError) as error:
+            refused.append(case.name)
+            sys.stderr.write(f"{case.name}: refused. {error}\n")
+            continue
         sys.stderr.write(f"{case.name}: Dice {measured[-1].agreements[VOTE].dice:.3f}\n")
-        # after every case: a refused one ends the run, and what was measured before it is kept
+        # after every case, so that a run that is stopped leaves what it measured
         chosen.output.write_text(json.dumps([asdict(each) for each in measured], indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(tabulate(measured) + "\n")
+    if not measured:
+        sys.exit(f"Every case of {chosen.data} was refused: nothing was measured.")
+    sys.stdout.write(f"{tabulate(measured)}\nRefused: {len(refused)} {', '.join(refused)}\n")
 
 
 if __name__ == "__main__":
