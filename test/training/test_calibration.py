@@ -31,6 +31,14 @@ def cases(tmp_path_factory) -> list[TrainingCase]:
     return find_training_cases(folder)
 
 
+@pytest.fixture
+def drawn() -> np.ndarray:
+    """What an expert drew: a cube."""
+    mask = np.zeros((8, 8, 8), dtype=bool)
+    mask[2:5, 2:5, 2:5] = True
+    return mask
+
+
 @pytest.mark.parametrize(
     ("member", "kind"),
     [("seals", "fold"), ("nvauto", "model"), ("swan", "resunet_fold"), ("swan", "swin-factorizer_fold")],
@@ -58,10 +66,8 @@ def test_a_network_that_says_too_little_is_put_right(cases: list[TrainingCase], 
     assert calibration.after.score > calibration.before.score
 
 
-def test_the_vote_is_what_counts() -> None:
+def test_the_vote_is_what_counts(drawn) -> None:
     """Two members that see a lesion, one of them not quite surely, and one that sees nothing."""
-    drawn = np.zeros((8, 8, 8), dtype=bool)
-    drawn[2:5, 2:5, 2:5] = True
     rng = np.random.default_rng(0)
     sure = np.where(drawn, 6, -6) + rng.normal(0, 1, drawn.shape)
     unsure = np.where(drawn, -0.5, -9) + rng.normal(0, 2, drawn.shape)
@@ -75,10 +81,8 @@ def test_the_vote_is_what_counts() -> None:
     assert calibration.shifts["swan"] == 0
 
 
-def test_without_a_member_it_is_the_fallback_that_counts() -> None:
+def test_without_a_member_it_is_the_fallback_that_counts(drawn) -> None:
     """Of SEALS and NVAUTO alone the ensemble takes SEALS, so that nothing is gained by shifting NVAUTO."""
-    drawn = np.zeros((8, 8, 8), dtype=bool)
-    drawn[2:5, 2:5, 2:5] = True
     rng = np.random.default_rng(0)
     right = np.where(drawn, 6, -6) + rng.normal(0, 1, drawn.shape)
     unsure = np.where(drawn, -2, -9) + rng.normal(0, 2, drawn.shape)
