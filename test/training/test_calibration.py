@@ -33,7 +33,7 @@ def cases(tmp_path_factory) -> list[TrainingCase]:
 
 @pytest.fixture
 def drawn() -> np.ndarray:
-    """What an expert drew: a cube."""
+    """Draw a cube, as an expert would."""
     mask = np.zeros((8, 8, 8), dtype=bool)
     mask[2:5, 2:5, 2:5] = True
     return mask
