@@ -96,8 +96,10 @@ def check_diffusion(case: Case) -> tuple[str, ...]:
             raise GeometryError(
                 f"The ADC map lies mirrored on the DWI ({plane} along the voxels): export both again from one source."
             )
-    fine_relation = relate(dwi.distance, adc_1e6_mm2_s, inside, dwi.spacing_mm, FINE_DETAIL_MM)
-    if relation > UNRELATED and fine_relation > FINELY_UNRELATED:
+    if (
+        relation > UNRELATED
+        and relate(dwi.distance, adc_1e6_mm2_s, inside, dwi.spacing_mm, FINE_DETAIL_MM) > FINELY_UNRELATED
+    ):
         raise InputRefused(
             "DWI and ADC do not belong together: give the trace image at b about 1000 and the ADC map of the same "
             "examination."
